@@ -1,0 +1,236 @@
+"""The command line: one command for each stage. Imports lazily, so that light stages start fast."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from askd.errors import AskdError
+
+app = typer.Typer(
+    name="askd",
+    help="Distil a large language model into a small one, with skewness that follows quality.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _option(help_: str) -> typer.models.OptionInfo:
+    return typer.Option(help=help_)
+
+
+Settings = Annotated[str, _option("JSON of the parts of the configuration that the stage reads.")]
+Seed = Annotated[int, _option("Seed of the run.")]
+State = Annotated[Path, _option("Folder from which a killed run resumes.")]
+Output = Annotated[Path, _option("The file or folder to write.")]
+Prompts = Annotated[Path, _option("Prompts table.")]
+Schedule = Annotated[Path, _option("Schedule table.")]
+Rollouts = Annotated[Path, _option("Rollouts table.")]
+Model = Annotated[Path, _option("Model folder.")]
+Teacher = Annotated[Path, _option("Model folder of the teacher.")]
+Student = Annotated[Path, _option("Model folder of the student.")]
+OptionalTable = Annotated[Path | None, _option("Table, where the method reads it.")]
+
+
+@app.command()
+def prompts(settings: Settings, output: Output) -> None:
+    """Write the train, validation and test prompts of a task."""
+    from askd.config import Task, validated_json
+    from askd.tasks.prompts import build
+
+    build(validated_json(Task, settings), output)
+
+
+@app.command()
+def pretrain(
+    settings: Settings,
+    output: Output,
+    metrics: Annotated[Path, _option("Log to write, JSON Lines.")],
+    state: State,
+) -> None:
+    """Train a tiny model from scratch."""
+    from askd.config import validated_json
+    from askd.models.pretrain import PretrainSettings
+    from askd.models.pretrain import pretrain as run
+
+    run(validated_json(PretrainSettings, settings), output, metrics, state)
+
+
+@app.command()
+def schedule(
+    settings: Settings,
+    seed: Seed,
+    rounds: Annotated[int, _option("Number of rounds.")],
+    prompts: Prompts,
+    output: Output,
+) -> None:
+    """Write which prompts each optimizer step trains on."""
+    from askd.artifacts import PROMPTS, SCHEDULE, read_table, write_table
+    from askd.config import Training, validated_json
+    from askd.training.schedule import schedule as run
+
+    training = validated_json(Training, settings)
+    prompt_ids = read_table(prompts, PROMPTS).column("prompt_id").to_pylist()
+    table = run(prompt_ids, seed, rounds, training.steps_per_round, training.prompts_per_step)
+    write_table(output, table, SCHEDULE)
+
+
+@app.command()
+def rollout(
+    settings: Settings,
+    seed: Seed,
+    stream: Annotated[str, _option("Names the use; two streams share no random numbers.")],
+    model: Model,
+    prompts: Prompts,
+    schedule: Schedule,
+    round_: Annotated[int, typer.Option("--round", help="Round of the schedule.")],
+    steps: Annotated[int, _option("Sample for this many steps from the start of the round.")],
+    output: Output,
+    state: State,
+) -> None:
+    """Sample responses from a model to the prompts of a round."""
+    from askd.artifacts import SCHEDULE, read_table
+    from askd.config import Rollout, validated_json
+    from askd.rollout.stage import rollout as run
+    from askd.training.schedule import prompts_of_steps
+
+    prompt_ids = prompts_of_steps(read_table(schedule, SCHEDULE), round_, 0, steps)
+    run(model, prompts, prompt_ids, validated_json(Rollout, settings), seed, stream, output, state)
+
+
+@app.command()
+def score(
+    teacher: Teacher,
+    student: Student,
+    prompts: Prompts,
+    rollouts: Rollouts,
+    batch_size: Annotated[int, _option("Sequences per forward pass.")],
+    head_chunk: Annotated[int, _option("Response tokens whose logits exist at the same time.")],
+    output: Output,
+) -> None:
+    """Write the teacher's log-probabilities of sampled responses."""
+    from askd.rollout.stage import score_rollouts
+
+    score_rollouts(teacher, student, prompts, rollouts, batch_size, head_chunk, output)
+
+
+@app.command()
+def grade(
+    grader: Annotated[str, _option("Name of the grader.")],
+    prompts: Prompts,
+    rollouts: Rollouts,
+    output: Output,
+) -> None:
+    """Write a reward for each rollout."""
+    from askd.artifacts import PROMPTS, REWARDS, ROLLOUTS, read_table, write_table
+    from askd.rewards.grade import grade as run
+
+    table = run(
+        read_table(rollouts, ROLLOUTS).to_pylist(), read_table(prompts, PROMPTS).to_pylist(), grader
+    )
+    write_table(output, table, REWARDS)
+
+
+@app.command()
+def project(
+    settings: Settings,
+    beta: Annotated[float, _option("Scale of the projection.")],
+    rewards: Annotated[Path, _option("Rewards table.")],
+    output: Output,
+    pooled_with: OptionalTable = None,
+) -> None:
+    """Write advantage, skewness and clip for each reward."""
+    from askd.artifacts import REWARDS, SKEWNESS, read_table, write_table
+    from askd.config import Advantage, validated_json
+    from askd.rewards.project import project as run
+
+    other = None if pooled_with is None else read_table(pooled_with, REWARDS)
+    table = run(read_table(rewards, REWARDS), validated_json(Advantage, settings), beta, other)
+    write_table(output, table, SKEWNESS)
+
+
+@app.command()
+def train(
+    settings: Settings,
+    seed: Seed,
+    round_: Annotated[int, typer.Option("--round", help="Number of the round, from 0.")],
+    student: Student,
+    teacher: Teacher,
+    prompts: Prompts,
+    schedule: Schedule,
+    output: Output,
+    state: State,
+    teacher_rollouts: OptionalTable = None,
+    teacher_scores: OptionalTable = None,
+    teacher_rewards: OptionalTable = None,
+    teacher_skewness: OptionalTable = None,
+    student_rollouts: OptionalTable = None,
+    student_scores: OptionalTable = None,
+    student_rewards: OptionalTable = None,
+    student_skewness: OptionalTable = None,
+) -> None:
+    """Train the student for one round with one method."""
+    from askd.config import validated_json
+    from askd.training.stage import SideTables, TrainSettings
+    from askd.training.stage import train as run
+
+    teacher_tables = teacher_rollouts and SideTables(
+        teacher_rollouts, teacher_scores, teacher_rewards, teacher_skewness
+    )
+    student_tables = student_rollouts and SideTables(
+        student_rollouts, student_scores, student_rewards, student_skewness
+    )
+    run(
+        validated_json(TrainSettings, settings),
+        seed,
+        round_,
+        student,
+        teacher,
+        prompts,
+        schedule,
+        teacher_tables,
+        student_tables,
+        output,
+        state,
+    )
+
+
+@app.command()
+def evaluate(
+    settings: Settings,
+    seed: Seed,
+    model: Model,
+    data: Annotated[Path, _option("Folder of the task's prompts tables.")],
+    output: Output,
+) -> None:
+    """Evaluate a model on benchmarks."""
+    from askd.config import validated_json
+    from askd.evaluation.evaluate import EvaluateSettings
+    from askd.evaluation.evaluate import evaluate as run
+
+    run(validated_json(EvaluateSettings, settings), seed, model, data, output)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of the configuration."""
+    from askd.config import schema as text
+
+    typer.echo(text(), nl=False)
+
+
+def main() -> None:
+    """Run a command; bad input is one sentence on standard error and exit code 1."""
+    try:
+        app()
+    except AskdError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

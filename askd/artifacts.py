@@ -1,0 +1,237 @@
+"""The tables that pass between stages: Parquet files with a schema, written whole or not at all.
+
+A stage reads its inputs with `read_table`, which refuses a file that is missing, torn, empty, lacks
+a column or holds a double key, and names the file, the row and the reason. It writes its outputs
+with `write_table`, which writes to a temporary name and renames. Tables join on
+(prompt_id, sample_id) through `align`, which fails on a missing or a double key.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from askd.errors import AskdError
+
+SAMPLE_KEY = ("prompt_id", "sample_id")
+
+_MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
+_LOGPROBS = pa.list_(pa.float32())
+
+# `reference` is what a grader compares with; `response` is the fixed data set's worked answer.
+PROMPTS = pa.schema(
+    [
+        ("prompt_id", pa.string()),
+        ("level", pa.string()),
+        ("messages", _MESSAGES),
+        ("reference", pa.string()),
+        ("response", pa.string()),
+    ],
+    metadata={"key": "prompt_id"},
+)
+# The prompts of each optimizer step, the same for every method of a seed.
+SCHEDULE = pa.schema(
+    [("round", pa.int32()), ("step", pa.int32()), ("prompt_id", pa.string())],
+    metadata={"key": "round,step,prompt_id"},
+)
+# `token_ids` are the response tokens with the end-of-sequence token where there is one;
+# `sampler_logprobs` (nats) belong to the distribution that each token was really drawn from.
+ROLLOUTS = pa.schema(
+    [
+        ("prompt_id", pa.string()),
+        ("sample_id", pa.int32()),
+        ("token_ids", pa.list_(pa.int32())),
+        ("text", pa.string()),
+        ("finish_reason", pa.string()),
+        ("sampler_logprobs", _LOGPROBS),
+    ],
+    metadata={"key": ",".join(SAMPLE_KEY)},
+)
+# One teacher log-probability (nats, temperature 1) for each response token of a rollout.
+SCORES = pa.schema(
+    [("prompt_id", pa.string()), ("sample_id", pa.int32()), ("teacher_logprobs", _LOGPROBS)],
+    metadata={"key": ",".join(SAMPLE_KEY)},
+)
+REWARDS = pa.schema(
+    [
+        ("prompt_id", pa.string()),
+        ("sample_id", pa.int32()),
+        ("reward", pa.float64()),
+        ("correct", pa.bool_()),
+        ("reason", pa.string()),
+    ],
+    metadata={"key": ",".join(SAMPLE_KEY)},
+)
+SKEWNESS = pa.schema(
+    [
+        ("prompt_id", pa.string()),
+        ("sample_id", pa.int32()),
+        ("advantage", pa.float64()),
+        ("alpha", pa.float64()),
+        ("kappa", pa.float64()),
+    ],
+    metadata={"key": ",".join(SAMPLE_KEY)},
+)
+# Everything that a round trained on, as its objective read it; columns that a side does not have
+# (a reference has no sampler) hold empty lists, and rewards that were not needed are NaN.
+TRAINED_ON = pa.schema(
+    [
+        ("step", pa.int32()),
+        ("side", pa.string()),
+        ("prompt_id", pa.string()),
+        ("sample_id", pa.int32()),
+        ("text", pa.string()),
+        ("response", pa.list_(pa.int32())),
+        ("sampler_logprobs", _LOGPROBS),
+        ("teacher_logprobs", _LOGPROBS),
+        ("reward", pa.float64()),
+        ("advantage", pa.float64()),
+        ("alpha", pa.float64()),
+        ("kappa", pa.float64()),
+    ],
+    metadata={"key": "step,side,prompt_id,sample_id"},
+)
+# One row for each benchmark item, decoding (greedy or sampled) and sample.
+ITEMS = pa.schema(
+    [
+        ("prompt_id", pa.string()),
+        ("decoding", pa.string()),
+        ("sample_id", pa.int32()),
+        ("correct", pa.bool_()),
+        ("reward", pa.float64()),
+        ("reason", pa.string()),
+        ("finish_reason", pa.string()),
+        ("response_tokens", pa.int32()),
+        ("text", pa.string()),
+    ],
+    metadata={"key": "prompt_id,decoding,sample_id"},
+)
+
+
+@contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; rename it to `path` when the block ends well.
+
+    A reader therefore sees the old file, the whole new file, or none, also after a kill.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write `text` (UTF-8) to `path`, whole or not at all."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: str | Path, value: object) -> None:
+    """Write `value` as indented JSON to `path`, whole or not at all."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def table_from_rows(rows: Sequence[dict], schema: pa.Schema) -> pa.Table:
+    """A table of `schema` from one dict per row; every column of the schema has to be there."""
+    columns = {
+        name: pa.array([row[name] for row in rows], type=schema.field(name).type)
+        for name in schema.names
+    }
+    return pa.table(columns, schema=schema)
+
+
+def write_table(path: str | Path, table: pa.Table, schema: pa.Schema) -> None:
+    """Write `table` to `path` as Parquet after checking it against `schema`, whole or not at all.
+
+    Raises:
+        AskdError: the table is empty, lacks a column or holds a double key.
+    """
+    table = check_table(table, schema, path)
+    with atomic_path(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+
+
+def read_table(path: str | Path, schema: pa.Schema) -> pa.Table:
+    """Read the Parquet file `path` and check it against `schema`.
+
+    Raises:
+        AskdError: the file is missing, torn or empty, lacks a column, has a column of another type
+            or a null, or holds a double key; the sentence names the file and the row.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise AskdError(f"{path}: no such file; run the stage that writes it.")
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise AskdError(
+            f"{path}: not a whole Parquet file ({reason}); delete it and run its stage again."
+        ) from error
+    return check_table(table, schema, path)
+
+
+def check_table(table: pa.Table, schema: pa.Schema, path: str | Path) -> pa.Table:
+    """`table` with the columns of `schema` in order, or an AskdError that names `path`."""
+    missing = [name for name in schema.names if name not in table.column_names]
+    if missing:
+        raise AskdError(
+            f"{path}: no column {missing[0]!r}; expected the columns {', '.join(schema.names)}."
+        )
+    if table.num_rows == 0:
+        raise AskdError(f"{path}: the table is empty; expected at least one row.")
+    try:
+        table = table.select(schema.names).cast(schema)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
+        raise AskdError(f"{path}: a column has the wrong type ({error}).") from error
+    for name in schema.names:
+        if table.column(name).null_count:
+            row = table.column(name).is_null().to_pylist().index(True)
+            raise AskdError(f"{path}: row {row} has no value in column {name!r}.")
+    key_columns = schema.metadata[b"key"].decode().split(",")
+    seen: dict[tuple, int] = {}
+    for row, key in enumerate(keys(table, key_columns)):
+        if key in seen:
+            raise AskdError(
+                f"{path}: rows {seen[key]} and {row} have the same key "
+                f"({', '.join(key_columns)}) = {key}; every key may occur once."
+            )
+        seen[key] = row
+    return table
+
+
+def keys(table: pa.Table, columns: Sequence[str] = SAMPLE_KEY) -> list[tuple]:
+    """The key of every row, as a tuple of the values in `columns`."""
+    return list(zip(*(table.column(name).to_pylist() for name in columns), strict=True))
+
+
+def align(table: pa.Table, wanted: Sequence[tuple], path: str | Path) -> pa.Table:
+    """The rows of `table` in the order of the (prompt_id, sample_id) keys `wanted`, exactly.
+
+    Raises:
+        AskdError: a wanted key is not in the table, or the table has a key that is not wanted.
+    """
+    position = {key: row for row, key in enumerate(keys(table))}
+    for key in wanted:
+        if key not in position:
+            raise AskdError(
+                f"{path}: no row with (prompt_id, sample_id) = {key}; "
+                "it was made from other rollouts, run its stage again."
+            )
+    if len(position) != len(wanted):
+        extra = next(iter(position.keys() - set(wanted)))
+        raise AskdError(
+            f"{path}: the row (prompt_id, sample_id) = {extra} matches no rollout; "
+            "it was made from other rollouts, run its stage again."
+        )
+    return table.take([position[key] for key in wanted])

@@ -1,0 +1,1 @@
+"""Evaluation: benchmark outcomes and the statistics of comparing systems on them."""

@@ -1,0 +1,113 @@
+"""The evaluate stage: greedy and sampled answers of a model to the items of its benchmarks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+
+from askd.artifacts import ITEMS, PROMPTS, read_table, table_from_rows, write_json, write_table
+from askd.config import Benchmark, Evaluation, Rollout, Strict
+from askd.errors import AskdError
+from askd.models.folder import LanguageModel, load
+from askd.rewards.grade import grade
+from askd.rollout.engine import requests, sample
+
+
+class EvaluateSettings(Strict):
+    """What an evaluation reads of the configuration."""
+
+    evaluation: Evaluation = Field(description="Samples and their temperature.")
+    rollout: Rollout = Field(description="Longest response and batch size.")
+    benchmarks: dict[str, Benchmark] = Field(description="Benchmarks by name, all of one task.")
+    grader: str = Field(description="Grader of the task.")
+
+
+def evaluate(
+    settings: EvaluateSettings, seed: int, model_folder: Path, data: Path, output: Path
+) -> None:
+    """Write BENCHMARK/{items.parquet,summary.json} below `output` for every benchmark.
+
+    The samples of an item depend on `seed`, the benchmark, the item and the model alone: methods
+    with the same seed are compared on the same random numbers.
+    """
+    language_model = load(model_folder)
+    for name, benchmark in settings.benchmarks.items():
+        path = data / f"{benchmark.split}.parquet"
+        prompts = [
+            row for row in read_table(path, PROMPTS).to_pylist() if row["level"] == benchmark.level
+        ]
+        if not prompts:
+            raise AskdError(f"{path}: no prompt of level {benchmark.level!r} ({name}).")
+        items = _answer(settings, seed, language_model, name, prompts)
+        write_table(output / name / "items.parquet", table_from_rows(items, ITEMS), ITEMS)
+        write_json(output / name / "summary.json", _summary(settings, seed, name, items))
+        print(name, _accuracies(items), flush=True)
+
+
+def _answer(
+    settings: EvaluateSettings,
+    seed: int,
+    language_model: LanguageModel,
+    name: str,
+    prompts: list[dict],
+) -> list[dict]:
+    evaluation = settings.evaluation
+    decodings = {
+        "greedy": {"samples_per_prompt": 1, "temperature": 0.0, "top_p": 1.0},
+        "sampled": {
+            "samples_per_prompt": evaluation.samples,
+            "temperature": evaluation.temperature,
+            "top_p": evaluation.top_p,
+        },
+    }
+    items = []
+    for decoding, sampling in decodings.items():
+        rollout_settings = settings.rollout.model_copy(update=sampling)
+        rollouts = sample(
+            language_model,
+            requests(language_model, prompts, rollout_settings.samples_per_prompt),
+            rollout_settings,
+            seed,
+            f"benchmark {name}",
+        )
+        grades = grade(rollouts, prompts, settings.grader).to_pylist()
+        items += [
+            {
+                "prompt_id": rollout["prompt_id"],
+                "decoding": decoding,
+                "sample_id": rollout["sample_id"],
+                "correct": graded["correct"],
+                "reward": graded["reward"],
+                "reason": graded["reason"],
+                "finish_reason": rollout["finish_reason"],
+                "response_tokens": len(rollout["token_ids"]),
+                "text": rollout["text"],
+            }
+            for rollout, graded in zip(rollouts, grades, strict=True)
+        ]
+    return items
+
+
+def _accuracies(items: list[dict]) -> dict[str, float]:
+    accuracies = {}
+    for decoding in ("greedy", "sampled"):
+        correct = [item["correct"] for item in items if item["decoding"] == decoding]
+        accuracies[decoding] = sum(correct) / len(correct)
+    return accuracies
+
+
+def _summary(settings: EvaluateSettings, seed: int, name: str, items: list[dict]) -> dict:
+    benchmark = settings.benchmarks[name]
+    return {
+        "benchmark": name,
+        **benchmark.model_dump(mode="json"),
+        "items": sum(item["decoding"] == "greedy" for item in items),
+        "samples": settings.evaluation.samples,
+        "temperature": settings.evaluation.temperature,
+        "top_p": settings.evaluation.top_p,
+        "max_new_tokens": settings.rollout.max_new_tokens,
+        "seed": seed,
+        "grader": settings.grader,
+        "accuracy": _accuracies(items),
+    }

@@ -1,0 +1,1 @@
+"""Models: tokenizers, loading and saving, and tiny models trained from scratch."""

@@ -1,0 +1,77 @@
+"""Digests of the code that a stage runs, so that the workflow reruns what an edit touches.
+
+Snakemake sees an edit of a rule's shell command but not of the modules behind it. A rule therefore
+carries, as a parameter, a digest of its stage's module and of all askd modules that it imports.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent
+
+# Settings reach a stage as parameters of its rule, and are tracked there key by key.
+UNTRACKED = {"askd.config", "askd.errors"}
+
+
+def digest(*modules: str) -> str:
+    """Digest of `modules` (dotted names) and all askd modules that they import.
+
+    Comments, docstrings and layout do not count; what a module imports inside functions does.
+    """
+    found: set[str] = set()
+    pending = list(modules)
+    while pending:
+        module = pending.pop()
+        if module not in found and module not in UNTRACKED:
+            found.add(module)
+            pending.extend(_imports(module))
+    text = "".join(f"{module} {_code(module)}\n" for module in sorted(found))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _path(module: str) -> Path | None:
+    base = PACKAGE.parent.joinpath(*module.split("."))
+    for path in (base.with_suffix(".py"), base / "__init__.py"):
+        if path.is_file():
+            return path
+    return None
+
+
+@cache
+def _tree(module: str) -> ast.Module:
+    path = _path(module)
+    if path is None:
+        raise ModuleNotFoundError(f"no askd module {module!r}")
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def _imports(module: str) -> Iterator[str]:
+    for node in ast.walk(_tree(module)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.startswith("askd."))
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "askd":
+            for alias in node.names:
+                # `from askd.tasks import arithmetic` names a module, `... import corpus` does not.
+                submodule = f"{node.module}.{alias.name}"
+                yield submodule if _path(submodule) else node.module
+
+
+@cache
+def _code(module: str) -> str:
+    tree = _tree(module)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if (
+            isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+            and body
+            and isinstance(body[0], ast.Expr)
+            and isinstance(body[0].value, ast.Constant)
+            and isinstance(body[0].value.value, str)
+        ):
+            del body[0]
+    return ast.dump(tree)

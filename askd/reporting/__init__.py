@@ -1,0 +1,1 @@
+"""Reporting: the paper's tables, built from benchmark outcomes."""

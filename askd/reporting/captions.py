@@ -1,0 +1,75 @@
+"""What a reader has to know beside the numbers of a table, as plain sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from askd.config import Benchmark, Method, Pair, Table
+
+METRIC_TITLES = {
+    "greedy": "Greedy answers (pass@1, the metric of the paper)",
+    "sampled": "Sampled answers (mean over the samples of each item)",
+}
+SUPERVISION_MARKS = {"rewards": "†", "worked answers": "‡"}
+_SUPERVISION_NOTES = {
+    "rewards": "uses rewards, that is, whether sampled answers are right",
+    "worked answers": "uses the data set's worked answers",
+}
+
+
+def table_notes(
+    table: Table,
+    pairs: Mapping[str, Pair],
+    benchmarks: Mapping[str, Benchmark],
+    methods: Mapping[str, Method],
+    items: Mapping[tuple[str, str], int],
+    seeds: int,
+    samples: int,
+    paper_methods: Iterable[str],
+) -> list[str]:
+    """Sentences about the accuracies of a table.
+
+    `items` are numbers of items by (pair, benchmark), `seeds` the training seeds of a method,
+    `samples` the samples of an item, `paper_methods` the systems that the paper has numbers for.
+    """
+    trained = (
+        f"Methods are trained with {seeds} seeds, and their intervals cover training seeds and "
+        "items; the teacher and the untrained student are one model each, and theirs cover items."
+        if seeds > 1
+        else "Methods are trained with 1 seed: all intervals cover items only."
+    )
+    counts = []
+    for benchmark in table.benchmarks:
+        distinct = dict.fromkeys(str(items[pair, benchmark]) for pair in table.pairs)
+        counts.append(f"{' / '.join(distinct)} of {benchmarks[benchmark].label}")
+    notes = [
+        "Accuracy in %, with its 95 % confidence interval in brackets. In parentheses: the paper's "
+        "own number, which comes from other models and other data and is there for orientation "
+        "only.",
+        trained,
+        f"Items: {', '.join(counts)}; {samples} samples of each. AVG. is the unweighted mean of "
+        "the benchmarks.",
+        "Best method in bold, second best underlined; equal figures share the mark. The teacher "
+        "and the untrained student take no part.",
+    ]
+    notes += [
+        f"{mark} {_SUPERVISION_NOTES[supervision]}."
+        for supervision, mark in SUPERVISION_MARKS.items()
+        if any(methods[name].supervision == supervision for name in table.systems if name in methods)
+    ]
+    notes += [f"{pairs[pair].label}: {pairs[pair].note}." for pair in table.pairs if pairs[pair].note]
+    without_counterpart = sorted(set(paper_methods) - set(table.systems))
+    if without_counterpart:
+        notes.append(f"Rows of the paper that are not run here: {', '.join(without_counterpart)}.")
+    return notes
+
+
+def comparison_notes(name: str, method: str) -> list[str]:
+    """Sentences about the paired tests of the method labelled `method` in the table `name`."""
+    return [
+        f"{method} minus each other system, on AVG., in percentage points with the 95 % confidence "
+        "interval; compared on the same items and, between methods, the same training seeds.",
+        "p is two-sided; Holm's adjustment is over the systems of one pair and metric. "
+        f"Better and worse (of {method}): adjusted p below 0.05; all else is not resolved.",
+        f"The tests of each benchmark, adjusted by benchmark, are in {name}_tests.csv.",
+    ]

@@ -1,0 +1,160 @@
+"""A table of the paper: accuracies with intervals, the paper's own numbers, and paired tests."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+
+from askd.artifacts import write_text
+from askd.config import Benchmark, Method, Pair, Table
+from askd.evaluation.stats import average_interval, average_paired_difference, holm
+from askd.reporting.captions import SUPERVISION_MARKS, comparison_notes, table_notes
+from askd.reporting.entries import Cell, Comparison
+from askd.reporting.outcomes import METRICS, Outcomes, load
+from askd.reporting.paper_numbers import AVERAGE, read_paper_numbers
+from askd.reporting.render import render
+
+SIGNIFICANCE = 0.05
+
+
+def build(
+    name: str,
+    table: Table,
+    pairs: dict[str, Pair],
+    benchmarks: dict[str, Benchmark],
+    methods: dict[str, Method],
+    seeds: int,
+    results: Path,
+    output_directory: Path,
+) -> None:
+    """Write the table `name` as NAME.{csv,md,tex,html} and its tests as NAME_tests.csv.
+
+    The outcomes are PAIR/SYSTEM/seedS/eval/BENCHMARK/items.parquet below `results`: seeds 0 to
+    `seeds` - 1 of methods, seed 0 of `teacher` and `student`. The metric `greedy` is the pass@1 of
+    the greedy answer, as in the paper; `sampled` is the mean over an item's samples. Equal inputs
+    give equal bytes.
+
+    Raises:
+        AskdError: outcomes are missing or do not fit together (`askd.reporting.outcomes.load`), or
+            the paper's numbers are malformed (`askd.reporting.paper_numbers`).
+    """
+    outcomes = load(table, seeds, results)
+    paper = read_paper_numbers(Path(table.paper), pairs, benchmarks)
+    cells = list(_cells(table, outcomes, paper))
+    comparisons = list(_comparisons(table, outcomes))
+    texts = {
+        ".csv": _csv(Cell, cells),
+        "_tests.csv": _csv(Comparison, comparisons),
+        **render(
+            name,
+            table.title,
+            {pair: pairs[pair].label for pair in table.pairs},
+            {**{column: benchmarks[column].label for column in table.benchmarks}, AVERAGE: "AVG."},
+            {system: _label(system, methods) for system in table.systems},
+            cells,
+            comparisons,
+            table_notes(
+                table,
+                pairs,
+                benchmarks,
+                methods,
+                {(cell.pair, cell.benchmark): cell.n_items for cell in cells},
+                seeds,
+                outcomes.samples,
+                {method for _, method, _ in paper},
+            ),
+            comparison_notes(name, methods.get(...)),
+        ),
+    }
+    for suffix, text in texts.items():
+        write_text(output_directory / f"{name}{suffix}", text)
+
+
+def _columns(table: Table) -> dict[str, list[str]]:
+    """The benchmarks that each column is the unweighted mean of."""
+    return {**{name: [name] for name in table.benchmarks}, AVERAGE: table.benchmarks}
+
+
+def _cells(
+    table: Table, outcomes: Outcomes, paper: dict[tuple[str, str, str], float]
+) -> Iterator[Cell]:
+    for pair in table.pairs:
+        for system in table.systems:
+            for column, members in _columns(table).items():
+                for metric in METRICS:
+                    matrices = [
+                        outcomes.matrices[pair, system, member, metric] for member in members
+                    ]
+                    estimate = average_interval(matrices)
+                    yield Cell(
+                        pair,
+                        system,
+                        column,
+                        metric,
+                        *(100 * value for value in estimate),
+                        n_items=sum(matrix.shape[1] for matrix in matrices),
+                        n_seeds=len(matrices[0]),
+                        paper=paper.get((pair, system, column)) if metric == "greedy" else None,
+                    )
+
+
+def _comparisons(table: Table, outcomes: Outcomes) -> Iterator[Comparison]:
+    """The tests of `table.compare`; a family of Holm's is one pair, metric and column."""
+    others = [system for system in table.systems if system != table.compare]
+
+    def matrices(pair: str, system: str, members: list[str], metric: str) -> list[np.ndarray]:
+        return [outcomes.matrices[pair, system, member, metric] for member in members]
+
+    for pair in table.pairs:
+        for metric in METRICS:
+            for column, members in _columns(table).items():
+                ours = matrices(pair, table.compare, members, metric)
+                theirs = [matrices(pair, other, members, metric) for other in others]
+                tests = [average_paired_difference(ours, other) for other in theirs]
+                adjusted = holm([test.p_value for test in tests])
+                for other, other_matrices, test, p_holm in zip(
+                    others, theirs, tests, adjusted, strict=True
+                ):
+                    yield Comparison(
+                        pair,
+                        metric,
+                        column,
+                        table.compare,
+                        other,
+                        *(100 * value for value in test[:3]),
+                        p_value=test.p_value,
+                        p_holm=p_holm,
+                        verdict=_verdict(test.difference, p_holm),
+                        n_items=sum(matrix.shape[1] for matrix in ours),
+                        n_seeds=max(len(ours[0]), len(other_matrices[0])),
+                    )
+
+
+def _verdict(difference: float, p_holm: float) -> str:
+    if p_holm >= SIGNIFICANCE:
+        return "not resolved"
+    return "better" if difference > 0 else "worse"
+
+
+def _csv(kind: type, rows: Sequence[Cell] | Sequence[Comparison]) -> str:
+    """Rows of `kind` as CSV: percentages with two decimals, p-values with four digits."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    columns = [field.name for field in fields(kind)]
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow(_field(column, getattr(row, column)) for column in columns)
+    return text.getvalue()
+
+
+def _field(column: str, value: str | int | float | None) -> str | int | None:
+    if not isinstance(value, float):
+        return value
+    if column.startswith("p_"):
+        return f"{value:.4g}"
+    return f"{round(value, 2) + 0.0:.2f}"  # adding zero turns -0.0 into 0.0

@@ -1,0 +1,1 @@
+"""Rewards: graders of responses, and the projection of rewards to skewness."""

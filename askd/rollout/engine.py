@@ -1,0 +1,140 @@
+"""The transformers rollout engine: many responses to many prompts, in batches of like length."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from rich.progress import track
+from transformers import GenerationConfig, LogitsProcessorList
+
+from askd.config import Rollout
+from askd.errors import AskdError
+from askd.models.chat import prompt_tokens, response_text
+from askd.models.folder import LanguageModel
+from askd.rollout.sampler import InverseTransformSampler, uniforms
+
+
+@dataclass(frozen=True)
+class Request:
+    """One response that is wanted."""
+
+    prompt_id: str
+    sample_id: int
+    prompt: list[int]
+
+
+def requests(
+    language_model: LanguageModel, prompts: Sequence[dict], samples_per_prompt: int
+) -> list[Request]:
+    """Requests for `samples_per_prompt` responses to each row of a prompts table."""
+    return [
+        Request(prompt["prompt_id"], sample_id, tokens)
+        for prompt in prompts
+        for tokens in [prompt_tokens(language_model.tokenizer, prompt["messages"])]
+        for sample_id in range(samples_per_prompt)
+    ]
+
+
+def sample(
+    language_model: LanguageModel,
+    wanted: Sequence[Request],
+    settings: Rollout,
+    seed: int,
+    stream: str,
+    progress: bool = False,
+) -> list[dict]:
+    """Rows of a rollouts table, one for each request, in the order of the requests.
+
+    Raises:
+        AskdError: a prompt leaves no room for `max_new_tokens` in the model's context.
+    """
+    context = getattr(language_model.model.config, "max_position_embeddings", None)
+    longest = max(wanted, key=lambda request: len(request.prompt))
+    if context is not None and len(longest.prompt) + settings.max_new_tokens > context:
+        raise AskdError(
+            f"prompt {longest.prompt_id!r} has {len(longest.prompt)} tokens; with "
+            f"rollout.max_new_tokens {settings.max_new_tokens} it exceeds the context of "
+            f"{language_model.folder} ({context} tokens)."
+        )
+    # Like lengths together: less padding. The sort is stable, so batches are reproducible.
+    order = sorted(range(len(wanted)), key=lambda number: len(wanted[number].prompt))
+    batches = [
+        order[start : start + settings.batch_size]
+        for start in range(0, len(order), settings.batch_size)
+    ]
+    rows: list[dict | None] = [None] * len(wanted)
+    for batch in track(batches, description="rollout", disable=not progress):
+        sampled = _sample_batch(
+            language_model, [wanted[number] for number in batch], settings, seed, stream
+        )
+        for number, row in zip(batch, sampled, strict=True):
+            rows[number] = row
+    return rows
+
+
+def _sample_batch(
+    language_model: LanguageModel, batch: list[Request], settings: Rollout, seed: int, stream: str
+) -> list[dict]:
+    model, tokenizer, device = language_model.model, language_model.tokenizer, language_model.device
+    steps = settings.max_new_tokens
+    width = max(len(request.prompt) for request in batch)
+    input_ids = torch.full((len(batch), width), tokenizer.pad_token_id)
+    attention_mask = torch.zeros_like(input_ids)
+    for number, request in enumerate(batch):
+        input_ids[number, width - len(request.prompt) :] = torch.tensor(request.prompt)
+        attention_mask[number, width - len(request.prompt) :] = 1
+    numbers = np.stack(
+        [uniforms(seed, stream, request.prompt_id, request.sample_id, steps) for request in batch]
+    )
+    sampler = InverseTransformSampler(
+        torch.from_numpy(numbers).to(device), settings.temperature, settings.top_p
+    )
+    ends = end_tokens(language_model)
+    with torch.inference_mode():
+        output = model.generate(
+            input_ids.to(device),
+            attention_mask=attention_mask.to(device),
+            logits_processor=LogitsProcessorList([sampler]),
+            # Explicit and neutral: a model's own generation_config must not warp the scores.
+            generation_config=GenerationConfig(
+                max_new_tokens=steps,
+                do_sample=False,
+                num_beams=1,
+                repetition_penalty=1.0,
+                eos_token_id=ends,
+                pad_token_id=tokenizer.pad_token_id,
+            ),
+        )
+    logprobs = torch.stack(sampler.logprobs, dim=1).tolist()
+    rows = []
+    for request, generated, row_logprobs in zip(
+        batch, output[:, width:].tolist(), logprobs, strict=True
+    ):
+        length = next(
+            (step + 1 for step, token in enumerate(generated) if token in ends), len(generated)
+        )
+        tokens = generated[:length]
+        rows.append(
+            {
+                "prompt_id": request.prompt_id,
+                "sample_id": request.sample_id,
+                "token_ids": tokens,
+                "text": response_text(tokenizer, tokens),
+                "finish_reason": "stop" if tokens[-1] in ends else "length",
+                "sampler_logprobs": row_logprobs[:length],
+            }
+        )
+    return rows
+
+
+def end_tokens(language_model: LanguageModel) -> list[int]:
+    """The tokens that end a response: the tokenizer's and those of the generation config."""
+    configured = language_model.model.generation_config.eos_token_id
+    if configured is None:
+        configured = []
+    elif isinstance(configured, int):
+        configured = [configured]
+    return sorted({language_model.tokenizer.eos_token_id, *configured})

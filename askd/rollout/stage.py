@@ -1,0 +1,137 @@
+"""The rollout and score stages: Parquet in, Parquet out, in shards that resume."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+
+from askd.artifacts import (
+    PROMPTS,
+    ROLLOUTS,
+    SCORES,
+    read_table,
+    table_from_rows,
+    write_table,
+)
+from askd.config import Rollout
+from askd.errors import AskdError
+from askd.models.chat import prompt_tokens
+from askd.models.folder import LanguageModel, check_same_tokenizer, load, read_manifest
+from askd.models.logprobs import head_width
+from askd.rollout.engine import requests, sample
+from askd.rollout.score import score
+from askd.state import resumable
+
+
+def rollout(
+    model_folder: Path,
+    prompts_path: Path,
+    prompt_ids: list[str] | None,
+    settings: Rollout,
+    seed: int,
+    stream: str,
+    output: Path,
+    state: Path,
+) -> None:
+    """Sample responses to the prompts in `prompts_path` (those in `prompt_ids`, in that order).
+
+    Every `settings.shard_size` responses a shard is written to `state`; a run that was killed goes
+    on behind its last whole shard and ends with the same bytes.
+    """
+    rows = select_prompts(read_table(prompts_path, PROMPTS).to_pylist(), prompt_ids, prompts_path)
+    computed = {
+        "model": read_manifest(model_folder),
+        "prompts": rows,
+        "settings": settings.model_dump(mode="json"),
+        "seed": seed,
+        "stream": stream,
+    }
+    with resumable(state, computed) as folder:
+        language_model = load(model_folder)
+        wanted = requests(language_model, rows, settings.samples_per_prompt)
+        shards = []
+        for start in range(0, len(wanted), settings.shard_size):
+            path = folder / f"shard-{start:09d}.parquet"
+            if not path.is_file():
+                sampled = sample(
+                    language_model,
+                    wanted[start : start + settings.shard_size],
+                    settings,
+                    seed,
+                    stream,
+                    progress=sys.stderr.isatty(),
+                )
+                write_table(path, table_from_rows(sampled, ROLLOUTS), ROLLOUTS)
+                print(f"{start + len(sampled)} of {len(wanted)} responses", flush=True)
+            shards.append(read_table(path, ROLLOUTS))
+        write_table(output, pa.concat_tables(shards), ROLLOUTS)
+
+
+def select_prompts(rows: list[dict], prompt_ids: list[str] | None, path: Path | str) -> list[dict]:
+    """The rows with `prompt_ids`, in that order; all rows for None.
+
+    Raises:
+        AskdError: an id is not in the table.
+    """
+    if prompt_ids is None:
+        return rows
+    by_id = {row["prompt_id"]: row for row in rows}
+    missing = [prompt_id for prompt_id in prompt_ids if prompt_id not in by_id]
+    if missing:
+        raise AskdError(f"{path}: no prompt {missing[0]!r}.")
+    return [by_id[prompt_id] for prompt_id in prompt_ids]
+
+
+def score_rollouts(
+    teacher_folder: Path,
+    student_folder: Path,
+    prompts_path: Path,
+    rollouts_path: Path,
+    batch_size: int,
+    head_chunk: int,
+    output: Path,
+) -> None:
+    """Write the teacher's log-probabilities of the rollouts in `rollouts_path`.
+
+    Raises:
+        AskdError: teacher and student do not share a tokenizer.
+    """
+    teacher, student = load(teacher_folder), load(student_folder)
+    check_same_tokenizer(teacher, student)
+    vocabulary = min(head_width(teacher.model), head_width(student.model))
+    rollouts = read_table(rollouts_path, ROLLOUTS).to_pylist()
+    prompts = {row["prompt_id"]: row for row in read_table(prompts_path, PROMPTS).to_pylist()}
+    table = score_table(teacher, rollouts, prompts, batch_size, head_chunk, vocabulary)
+    write_table(output, table, SCORES)
+
+
+def score_table(
+    teacher: LanguageModel,
+    rollouts: list[dict],
+    prompts: dict[str, dict],
+    batch_size: int,
+    head_chunk: int,
+    vocabulary: int,
+) -> pa.Table:
+    """The scores table of `rollouts`, whose prompts are found in `prompts` by id."""
+    tokens = {
+        prompt_id: prompt_tokens(teacher.tokenizer, prompts[prompt_id]["messages"])
+        for prompt_id in {row["prompt_id"] for row in rollouts}
+    }
+    logprobs = score(
+        teacher,
+        [(tokens[row["prompt_id"]], row["token_ids"]) for row in rollouts],
+        batch_size,
+        head_chunk,
+        vocabulary,
+        progress=sys.stderr.isatty(),
+    )
+    return table_from_rows(
+        [
+            {**{key: row[key] for key in ("prompt_id", "sample_id")}, "teacher_logprobs": scored}
+            for row, scored in zip(rollouts, logprobs, strict=True)
+        ],
+        SCORES,
+    )

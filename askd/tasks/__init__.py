@@ -1,0 +1,1 @@
+"""Tasks: where prompts, references and worked answers come from."""

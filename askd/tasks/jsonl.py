@@ -1,0 +1,68 @@
+"""Prompts from JSON Lines files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from askd.config import JsonlTask
+from askd.errors import AskdError
+
+REQUIRED = ("prompt", "reference")
+OPTIONAL = ("response", "level")
+
+
+def read(path: str | Path) -> list[dict]:
+    """Rows of a prompts table from the JSON Lines file `path`.
+
+    Each line is an object with the strings `prompt` and `reference`, and optionally `response`
+    (a worked answer, for SFT) and `level` (the name of a subset, default "all").
+
+    Raises:
+        AskdError: the file is missing or empty, or a line is not such an object; names the line.
+    """
+    path = Path(path)
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError as error:
+        raise AskdError(f"{path}: no such file.") from error
+    except UnicodeDecodeError as error:
+        raise AskdError(f"{path}: not UTF-8 text ({error}).") from error
+    rows = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        where = f"{path}: line {number}"
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise AskdError(f"{where} is not JSON ({error}); is the file torn?") from error
+        if not isinstance(record, dict):
+            raise AskdError(f"{where} is not a JSON object.")
+        for key in REQUIRED:
+            if key not in record:
+                raise AskdError(f"{where} has no key {key!r}.")
+        for key, value in record.items():
+            if key not in REQUIRED + OPTIONAL:
+                raise AskdError(
+                    f"{where}: unknown key {key!r}; known are {', '.join(REQUIRED + OPTIONAL)}."
+                )
+            if not isinstance(value, str):
+                raise AskdError(f"{where}: {key!r} is not a string.")
+        rows.append(
+            {
+                "prompt_id": f"{path.stem}-{number:06d}",
+                "level": record.get("level", "all"),
+                "messages": [{"role": "user", "content": record["prompt"]}],
+                "reference": record["reference"],
+                "response": record.get("response", ""),
+            }
+        )
+    if not rows:
+        raise AskdError(f"{path}: the file is empty; expected one JSON object per line.")
+    return rows
+
+
+def prompts(task: JsonlTask) -> dict[str, list[dict]]:
+    """Rows of the prompts tables by split."""
+    return {split: read(getattr(task, split)) for split in ("train", "validation", "test")}

@@ -1,0 +1,17 @@
+"""The prompts stage: a task's source becomes train, validation and test tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from askd.artifacts import PROMPTS, table_from_rows, write_table
+from askd.config import ArithmeticTask, JsonlTask
+from askd.tasks import arithmetic, jsonl
+
+
+def build(task: ArithmeticTask | JsonlTask, output_directory: Path) -> None:
+    """Write `{train,validation,test}.parquet` of `task` into `output_directory`."""
+    source = arithmetic if isinstance(task, ArithmeticTask) else jsonl
+    tables = {split: table_from_rows(rows, PROMPTS) for split, rows in source.prompts(task).items()}
+    for split, table in tables.items():
+        write_table(output_directory / f"{split}.parquet", table, PROMPTS)

@@ -1,0 +1,192 @@
+"""The loss of a method on a micro-batch: its terms, their estimators, and the reduction.
+
+N response tokens, H width, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+from transformers import PreTrainedModel
+
+from askd.config import Method
+from askd.models.logprobs import Batch, collate, head_logprobs, response_hidden_states
+from askd.objectives.reduction import token_weights
+from askd.training.rows import Row
+
+
+class Totals:
+    """Sequences and response tokens of a whole optimizer step, by side."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self.sequences: dict[str, int] = defaultdict(int)
+        self.tokens: dict[str, int] = defaultdict(int)
+        for row in rows:
+            self.sequences[row.side] += 1
+            self.tokens[row.side] += len(row.response)
+
+
+class Objective:
+    """The loss of `method` for a student, with the teacher at hand where a term needs it.
+
+    The loss is a plain sum over micro-batches: each token carries its weight in the whole step,
+    so that it does not matter how a step is split.
+    """
+
+    def __init__(
+        self,
+        method: Method,
+        student: PreTrainedModel,
+        teacher: PreTrainedModel | None,
+        vocabulary: int,
+        pad_token_id: int,
+        reduction: str,
+        head_chunk: int,
+    ) -> None:
+        self.method = method
+        self.student = student
+        self.teacher = teacher
+        self.vocabulary = vocabulary
+        self.pad_token_id = pad_token_id
+        self.reduction = reduction
+        self.head_chunk = head_chunk
+        # By name: the workflow reruns a training only when a module that its method names changes.
+        self.modules: dict[str, ModuleType] = {
+            name.rsplit(".", 1)[1]: importlib.import_module(name)
+            for name in method.objective_modules
+        }
+
+    def __call__(self, rows: Sequence[Row], totals: Totals) -> tuple[Tensor, dict[str, float]]:
+        """Loss of `rows` (nats), and sums for the log: effective coefficients and losses by side.
+
+        `totals` counts the whole step, rows with kappa = 0 included; those need not be in `rows`,
+        since they add nothing to the loss.
+        """
+        device = next(self.student.parameters()).device
+        batch = collate([(row.prompt, row.response) for row in rows], self.pad_token_id, device)
+        hidden = response_hidden_states(self.student, batch)
+        teacher_hidden = None
+        if self.teacher is not None:
+            with torch.no_grad():
+                teacher_hidden = response_hidden_states(self.teacher, batch)
+        loss = torch.zeros((), dtype=torch.float64, device=device)
+        sums: dict[str, float] = {}
+        for side, term in self.method.terms.items():
+            members = [number for number, row in enumerate(rows) if row.side == side]
+            if not members:
+                continue
+            chosen = torch.isin(batch.sequence, torch.tensor(members, device=device))
+            side_rows = [rows[number] for number in members]
+            token_loss, coefficient = self._term(
+                term,
+                _Tokens(side_rows, batch, chosen),
+                hidden[chosen],
+                None if teacher_hidden is None else teacher_hidden[chosen],
+            )
+            lengths = batch.lengths[members]
+            weights = token_weights(
+                lengths, self.reduction, totals.sequences[side], totals.tokens[side]
+            )
+            kappa = torch.tensor([row.kappa for row in side_rows], device=device)
+            weights = weights * kappa.repeat_interleave(lengths)
+            side_loss = term.weight * (weights * token_loss).sum()
+            loss = loss + side_loss
+            sums[f"{side}_loss"] = float(side_loss.detach())
+            if coefficient is not None:
+                sums[f"{side}_coefficient"] = float((weights * coefficient).sum())
+        return loss, sums
+
+    def _term(
+        self, term: Any, tokens: _Tokens, hidden: Tensor, teacher_hidden: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Loss per token [N], and for sampled terms the coefficient of -log q per token [N]."""
+        module = self.modules[term.objective]
+        if getattr(term, "estimator", None) == "full_vocabulary":
+            divergence = _full_vocabulary_divergence(term, module)
+
+            def chunk_loss(student: Tensor, teacher: Tensor, alpha: Tensor) -> Tensor:
+                return divergence(
+                    head_logprobs(self.student, student, self.vocabulary),
+                    head_logprobs(self.teacher, teacher, self.vocabulary),
+                    alpha,
+                )
+
+            return self._chunked(chunk_loss, hidden, teacher_hidden, tokens.alpha(term)), None
+
+        def chunk_logprob(student: Tensor, target: Tensor) -> Tensor:
+            logprobs = head_logprobs(self.student, student, self.vocabulary)
+            return logprobs.gather(1, target[:, None])[:, 0]
+
+        logprob = self._chunked(chunk_logprob, hidden, tokens.targets)
+        if term.divergence == "nll":
+            return module.nll(logprob), None
+        arguments = (
+            logprob,
+            tokens.numbers("teacher_logprobs"),
+            tokens.alpha(term),
+            tokens.sequence,
+        )
+        if term.divergence == "skl":
+            coefficient = module.skew_kl_coefficient(*arguments, form=term.form)
+        else:
+            coefficient = module.skew_reverse_kl_coefficient(
+                *arguments, form=term.form, returns=term.returns, constant=term.constant
+            )
+        sampler_logprob = None if term.importance == "none" else tokens.numbers("sampler_logprobs")
+        loss = module.surrogate(
+            logprob, coefficient, sampler_logprob, term.importance, term.clip_range
+        )
+        return loss, coefficient
+
+    def _chunked(self, function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
+        """`function` on chunks of N; a chunk's [n, V] is computed anew in the backward pass."""
+        parts = list(zip(*(tensor.split(self.head_chunk) for tensor in tensors), strict=True))
+        if len(parts) == 1:
+            return function(*tensors)
+        return torch.cat([checkpoint(function, *part, use_reentrant=False) for part in parts])
+
+
+def _full_vocabulary_divergence(
+    term: Any, module: ModuleType
+) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    """The divergence of (student, teacher, alpha) that `term` names."""
+    if term.divergence == "jsd":
+        return lambda student, teacher, _: module.generalized_jsd(student, teacher, term.beta)
+    if term.divergence == "skl":
+        return module.skew_kl
+    return lambda student, teacher, alpha: module.skew_reverse_kl(
+        student, teacher, alpha, detach_mixture=term.detach_mixture
+    )
+
+
+class _Tokens:
+    """The response tokens of one side of a micro-batch and their numbers, all [N]."""
+
+    def __init__(self, rows: Sequence[Row], batch: Batch, chosen: Tensor) -> None:
+        self.rows = rows
+        self.targets = batch.targets[chosen]
+        self.sequence = batch.sequence[chosen]
+        self.lengths = batch.lengths[self.sequence.unique()]
+
+    def alpha(self, term: Any) -> Tensor:
+        """The rows' own skewness where the term projects it, else the term's fixed one."""
+        if getattr(term, "skewness", None) == "projected":
+            alpha = torch.tensor([row.alpha for row in self.rows], device=self.targets.device)
+            return alpha.repeat_interleave(self.lengths)
+        return torch.full(self.targets.shape, getattr(term, "skewness", 1.0)).to(
+            self.targets.device
+        )
+
+    def numbers(self, name: str) -> Tensor:
+        """One number per token from the rows' lists."""
+        return torch.tensor(
+            [number for row in self.rows for number in getattr(row, name)],
+            device=self.targets.device,
+        )

@@ -1,0 +1,185 @@
+"""The train stage: one round of one method."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import torch
+from pydantic import Field
+
+from askd.artifacts import (
+    PROMPTS,
+    REWARDS,
+    ROLLOUTS,
+    SCHEDULE,
+    SCORES,
+    SKEWNESS,
+    TRAINED_ON,
+    read_table,
+    write_table,
+    write_text,
+)
+from askd.config import Advantage, Method, Rollout, Skewness, Strict, Training
+from askd.errors import AskdError
+from askd.models.folder import (
+    LanguageModel,
+    check_same_tokenizer,
+    load,
+    read_manifest,
+    save,
+    vocabulary_size,
+)
+from askd.state import resumable
+from askd.training.objective import Objective
+from askd.training.refresh import StudentOutputs
+from askd.training.rows import Outputs
+from askd.training.source import RoundSource
+from askd.training.trainer import DistillationTrainer
+
+
+class TrainSettings(Strict):
+    """What a training reads of the configuration."""
+
+    name: str = Field(description="Names the run in messages: pair, method, seed.")
+    method: Method = Field(description="The method.")
+    learning_rate: float = Field(description="Peak learning rate.")
+    rounds: int = Field(description="Number of rounds of the run.")
+    training: Training = Field(description="Optimizer, batches, refresh.")
+    rollout: Rollout = Field(description="Sampling of refreshed student outputs.")
+    advantage: Advantage = Field(description="Normalisation of their rewards.")
+    skewness: Skewness = Field(description="Projection of their rewards.")
+    grader: str = Field(description="Grader of their rewards.")
+
+
+@dataclass(frozen=True)
+class SideTables:
+    """Paths of the tables of one side; those that the method does not read are None."""
+
+    rollouts: Path
+    scores: Path | None = None
+    rewards: Path | None = None
+    skewness: Path | None = None
+
+    def read(self) -> Outputs:
+        """The tables, joined."""
+        others = [
+            read_table(path, schema)
+            for path, schema in (
+                (self.scores, SCORES),
+                (self.rewards, REWARDS),
+                (self.skewness, SKEWNESS),
+            )
+            if path is not None
+        ]
+        return Outputs(read_table(self.rollouts, ROLLOUTS), others, self.rollouts.parent)
+
+
+def train(
+    settings: TrainSettings,
+    seed: int,
+    round_: int,
+    student_folder: Path,
+    teacher_folder: Path,
+    prompts_path: Path,
+    schedule_path: Path,
+    teacher_tables: SideTables | None,
+    student_tables: SideTables | None,
+    output: Path,
+    state: Path,
+) -> None:
+    """Train the student of `round_` and write model, metrics.jsonl and trained_on.parquet.
+
+    A killed training resumes from its last checkpoint in `state` and ends with the same bytes.
+
+    Raises:
+        AskdError: a table is missing or does not match, the tokenizers of teacher and student
+            differ, or the loss is not finite.
+    """
+    method, training = settings.method, settings.training
+    for side, tables in (("tgo", teacher_tables), ("sgo", student_tables)):
+        if side in method.terms and tables is None:
+            raise AskdError(f"{settings.name}: the method has a term on {side}; give its tables.")
+    refreshes = "sgo" in method.terms and training.refresh_every > 0
+    # An objective is deterministic by its inputs; nothing in a training draws from this.
+    torch.manual_seed(seed)
+    computed = {
+        "settings": settings.model_dump(mode="json"),
+        "seed": seed,
+        "round": round_,
+        "student": read_manifest(student_folder),
+        "teacher": read_manifest(teacher_folder),
+    }
+    with resumable(state, computed) as folder:
+        student = load(student_folder)
+        teacher: LanguageModel | None = None
+        if method.needs_teacher_model or (refreshes and method.is_sampled("sgo")):
+            teacher = load(teacher_folder)
+            check_same_tokenizer(teacher, student)
+        vocabulary = min(vocabulary_size(teacher_folder), vocabulary_size(student_folder))
+        prompts = {row["prompt_id"]: row for row in read_table(prompts_path, PROMPTS).to_pylist()}
+        schedule = _steps_of_round(read_table(schedule_path, SCHEDULE), round_)
+        student_outputs = None
+        if "sgo" in method.terms:
+            student_outputs = StudentOutputs(
+                first=student_tables.read(),
+                window=training.refresh_every,
+                method=method,
+                schedule=schedule,
+                prompts=prompts,
+                student=student,
+                teacher=teacher,
+                vocabulary=vocabulary,
+                rollout=settings.rollout,
+                advantage=settings.advantage,
+                beta=settings.skewness.beta,
+                grader=settings.grader,
+                head_chunk=training.head_chunk,
+                seed=seed,
+                stream=f"student round {round_}",
+            )
+        source = RoundSource(
+            method,
+            schedule,
+            prompts,
+            student.tokenizer,
+            settings.rollout.samples_per_prompt,
+            teacher_tables.read() if "tgo" in method.terms else None,
+            student_outputs,
+        )
+        objective = Objective(
+            method,
+            student.model,
+            teacher.model if teacher and method.needs_teacher_model else None,
+            vocabulary,
+            student.tokenizer.pad_token_id,
+            training.reduction,
+            training.head_chunk,
+        )
+        trainer = DistillationTrainer(
+            student.model,
+            source,
+            objective,
+            training,
+            settings.learning_rate,
+            first_step=round_ * training.steps_per_round,
+            total_steps=settings.rounds * training.steps_per_round,
+            state=folder,
+            name=settings.name,
+        )
+        rows, log = trainer.run()
+        write_table(output / "trained_on.parquet", rows, TRAINED_ON)
+        write_text(output / "metrics.jsonl", "".join(json.dumps(entry) + "\n" for entry in log))
+        save(student.model, student.tokenizer, output / "model")
+
+
+def _steps_of_round(table: pa.Table, round_: int) -> list[list[str]]:
+    steps: dict[int, list[str]] = {}
+    for row in table.to_pylist():
+        if row["round"] == round_:
+            steps.setdefault(row["step"], []).append(row["prompt_id"])
+    if not steps:
+        raise AskdError(f"the schedule has no round {round_}; run its stage again.")
+    return [steps[step] for step in sorted(steps)]
