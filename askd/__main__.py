@@ -216,6 +216,45 @@ def evaluate(
 
 
 @app.command()
+def table(
+    settings: Settings,
+    paper: Annotated[Path, _option("CSV file with the paper's own numbers.")],
+    output: Output,
+) -> None:
+    """Write a table of the paper, with intervals and tests."""
+    from askd.config import validated_json
+    from askd.reporting.stage import TableSettings, write
+
+    write(validated_json(TableSettings, settings), paper, output)
+
+
+@app.command()
+def times(
+    benchmarks: Annotated[Path, _option("Folder of the stages' benchmark files.")],
+    output: Annotated[Path, _option("Files to write, without their endings csv and md.")],
+) -> None:
+    """Write what each stage cost, and print it."""
+    from askd.reporting.times import times as run
+
+    run(benchmarks, output)
+    typer.echo(output.with_suffix(".md").read_text(encoding="utf-8"), nl=False)
+
+
+@app.command()
+def tune(
+    settings: Settings,
+    tries: Annotated[Path, _option("CSV file to write: every try.")],
+    tuned: Annotated[Path, _option("YAML file to write: the chosen learning rates.")],
+) -> None:
+    """Choose learning rates by validation accuracy."""
+    from askd.config import validated_json
+    from askd.reporting.sweep import TuneSettings
+    from askd.reporting.sweep import tune as run
+
+    run(validated_json(TuneSettings, settings), tries, tuned)
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON schema of the configuration."""
     from askd.config import schema as text

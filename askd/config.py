@@ -120,7 +120,12 @@ class PretrainedFromScratch(Strict):
     hidden_size: PositiveInt = Field(description="Width; a multiple of `heads`.")
     layers: PositiveInt = Field(default=2, description="Number of transformer layers.")
     heads: PositiveInt = Field(default=4, description="Number of attention heads.")
-    steps: PositiveInt = Field(description="Optimizer steps.")
+    steps: PositiveInt = Field(description="Optimizer steps, at most.")
+    stop_at_accuracy: Fraction | None = Field(
+        default=None,
+        description="Stop once so many validation prompts are answered right at temperature 1, "
+        "so that a student has room; the learning rate then stays at its peak.",
+    )
     batch_size: PositiveInt = Field(default=64, description="Worked answers per step.")
     learning_rate: PositiveFloat = Field(description="Peak learning rate.")
     seed: int = Field(default=0, description="Seed of the weights and of the data order.")
@@ -397,13 +402,21 @@ class Table(Strict):
 
 
 class Sweep(Strict):
-    """Choice of learning rates on validation prompts."""
+    """Choice of learning rates on validation prompts, with the same grid for every method."""
 
+    methods: list[str] = Field(min_length=1, description="Methods that are tuned.")
+    pairs: list[str] = Field(min_length=1, description="Pairs that they are tuned on.")
     learning_rates: list[PositiveFloat] = Field(min_length=1, description="The grid.")
-    seed: int = Field(default=1000, description="Seed of the tries; apart from the reported ones.")
-    benchmarks: list[str] = Field(
-        min_length=1, description="Benchmarks whose validation prompts choose."
+    seeds: list[int] = Field(
+        min_length=1, description="Seeds of the tries; apart from the reported ones."
     )
+    benchmarks: list[str] = Field(
+        min_length=1, description="Benchmarks of validation prompts that choose."
+    )
+
+    def variants(self, method: str) -> dict[float, str]:
+        """The name of `method` at each learning rate of the grid."""
+        return {rate: f"{method}@{rate:g}" for rate in self.learning_rates}
 
 
 class Config(Strict):
@@ -459,8 +472,13 @@ class Config(Strict):
             for benchmark in table.benchmarks:
                 known("benchmark", benchmark, f"tables.{name}.benchmarks", self.benchmarks)
             known("method", table.compare, f"tables.{name}.compare", table.systems)
-        for benchmark in self.sweep.benchmarks if self.sweep else []:
-            known("benchmark", benchmark, "sweep.benchmarks", self.benchmarks)
+        if self.sweep is not None:
+            for method in self.sweep.methods:
+                known("method", method, "sweep.methods", self.methods)
+            for pair in self.sweep.pairs:
+                known("pair", pair, "sweep.pairs", self.pairs)
+            for benchmark in self.sweep.benchmarks:
+                known("benchmark", benchmark, "sweep.benchmarks", self.benchmarks)
         for pair, chosen in self.tuned.items():
             known("pair", pair, "tuned", self.pairs)
             for method in chosen:
@@ -474,9 +492,28 @@ class Config(Strict):
                 "advantage.sides: joint needs training.refresh_every: 0, since refreshed student "
                 "outputs have no teacher outputs of the same age to be pooled with"
             )
+        if self.sweep is not None:
+            for name in self.sweep.benchmarks:
+                if self.benchmarks[name].split != "validation":
+                    raise ValueError(
+                        f"sweep.benchmarks: {name} is of test items; never choose on them"
+                    )
+            if min(self.sweep.seeds) < self.seeds:
+                raise ValueError("sweep.seeds: the seeds of the tables are not for choosing")
         if self.rollout.temperature == 0:
             raise ValueError("rollout.temperature: 0 gives equal samples; use a positive one")
         return self
+
+    def with_sweep_variants(self) -> Config:
+        """This configuration with each swept method at each learning rate as a method more."""
+        if self.sweep is None:
+            return self
+        variants = {
+            name: self.methods[method].model_copy(update={"learning_rate": rate})
+            for method in self.sweep.methods
+            for rate, name in self.sweep.variants(method).items()
+        }
+        return self.model_copy(update={"methods": {**self.methods, **variants}})
 
     def learning_rate(self, pair: str, method: str) -> float:
         """The peak learning rate of `method` on `pair`: its own, the tuned, or the default one."""

@@ -8,8 +8,8 @@ so the variance of the mean is estimated from the two-way layout without replica
 
 with the part of the items taken as zero where it comes out negative. Quantiles are those of
 Student's t with Satterthwaite's degrees of freedom, at least S - 1. The interval is Wilson's score
-interval at the effective sample size mean (1 - mean) / Var(mean) (Franco, Little, Louis and Slud,
-2019, doi:10.1093/jssam/smy019), so that it stays within 0 to 1 and is wider near the ends.
+interval at the effective sample size mean (1 - mean) / Var(mean), so that it stays within 0 to 1
+(Franco, Little, Louis and Slud, 2019, https://pmc.ncbi.nlm.nih.gov/articles/PMC6690503).
 Differences lie in -1 to 1 and are treated as the proportion (1 + difference) / 2; their p-value
 is the level at which the interval just touches zero. With one seed the interval covers items only.
 
@@ -90,9 +90,9 @@ def paired_difference(a: np.ndarray, b: np.ndarray, level: float = 0.95) -> Diff
     """The mean of a[S, I] minus that of b[S, I], on the same items in the same order.
 
     Seeds are paired as well, for methods share the teacher's outputs and the data order of a seed.
-    A system with one seed, such as the untrained student, is compared with every seed of the
-    other. The p-value is two-sided and below 1 - `level` exactly where the interval excludes zero;
-    it is never below SMALLEST_P.
+    A system with one seed, such as the student before distillation, is compared with every seed of
+    the other. The p-value is two-sided and below 1 - `level` exactly where the interval excludes
+    zero; it is never below SMALLEST_P.
 
     Measured coverage of the 95 % interval, as for `interval`, 3000 repetitions each: 93.4 to 95.6 %
     with 1 seed, but 89.5 % where only some seven items differ at all; 92.4 to 96.4 % with 3 seeds

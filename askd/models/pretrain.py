@@ -11,22 +11,35 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase, Qwen2Config, Qwen2ForCausalLM
 
 from askd.artifacts import write_text
-from askd.config import ArithmeticTask, Method, NllTerm, PretrainedFromScratch, Strict, Training
+from askd.config import (
+    ArithmeticTask,
+    Method,
+    NllTerm,
+    PretrainedFromScratch,
+    Rollout,
+    Strict,
+    Training,
+)
 from askd.errors import AskdError
 from askd.models.chat import prompt_tokens, response_tokens
-from askd.models.folder import default_device, save
+from askd.models.folder import LanguageModel, default_device, save
 from askd.models.tokenizer import character_tokenizer
+from askd.rewards.grade import grade
+from askd.rollout.engine import requests, sample
 from askd.state import resumable
-from askd.tasks.arithmetic import corpus
+from askd.tasks import arithmetic
 from askd.training.objective import Objective
 from askd.training.rows import Row
 from askd.training.trainer import DistillationTrainer
 
 CONTEXT_LENGTH = 256
+# Steps between two looks at the validation accuracy.
+CHECK_EVERY = 20
 
 
 class PretrainSettings(Strict):
@@ -68,6 +81,22 @@ class CorpusSource:
         ]
 
 
+def accuracy(language_model: LanguageModel, task: ArithmeticTask) -> float:
+    """Fraction of the task's validation prompts that one sample at temperature 1 gets right."""
+    prompts = arithmetic.prompts(task)["validation"]
+    longest = max(len(prompt["response"]) for prompt in prompts)
+    language_model.model.eval()
+    rollouts = sample(
+        language_model,
+        requests(language_model, prompts, 1),
+        Rollout(max_new_tokens=longest + 4),
+        seed=0,
+        stream="pretrain",
+    )
+    language_model.model.train()
+    return float(np.mean(grade(rollouts, prompts, task.grader).column("correct").to_numpy(False)))
+
+
 def pretrain(settings: PretrainSettings, output: Path, metrics: Path, state: Path) -> None:
     """Train the model and write its folder to `output` and its log to `metrics`."""
     spec = settings.model
@@ -94,14 +123,16 @@ def pretrain(settings: PretrainSettings, output: Path, metrics: Path, state: Pat
                 pad_token_id=tokenizer.pad_token_id,
             )
         ).to(default_device())
-        records = corpus(settings.task, spec.errors, spec.steps * spec.batch_size, spec.seed)
+        student = LanguageModel(model, tokenizer, output)
+        size = spec.steps * spec.batch_size
+        records = arithmetic.corpus(settings.task, spec.errors, size, spec.seed)
         training = Training(
             learning_rate=spec.learning_rate,
             steps_per_round=spec.steps,
             prompts_per_step=spec.batch_size,
             micro_batch_size=spec.batch_size,
             warmup_steps=30,
-            final_learning_rate=0.05,
+            final_learning_rate=0.05 if spec.stop_at_accuracy is None else 1.0,
             weight_decay=0.01,
             checkpoint_every=100,
         )
@@ -124,7 +155,17 @@ def pretrain(settings: PretrainSettings, output: Path, metrics: Path, state: Pat
             total_steps=spec.steps,
             state=folder,
             name=settings.name,
+            is_done=lambda step: (
+                spec.stop_at_accuracy is not None
+                and step % CHECK_EVERY == 0
+                and accuracy(student, settings.task) >= spec.stop_at_accuracy
+            ),
         )
         _, log = trainer.run()
+        if spec.stop_at_accuracy is not None and log[-1]["step"] == spec.steps:
+            raise AskdError(
+                f"models.{settings.name}: the accuracy is still below stop_at_accuracy "
+                f"{spec.stop_at_accuracy} after {spec.steps} steps; raise steps."
+            )
         write_text(metrics, "".join(json.dumps(entry) + "\n" for entry in log))
         save(model, tokenizer, output)

@@ -12,8 +12,8 @@ METRIC_TITLES = {
 }
 SUPERVISION_MARKS = {"rewards": "†", "worked answers": "‡"}
 _SUPERVISION_NOTES = {
-    "rewards": "uses rewards, that is, whether sampled answers are right",
-    "worked answers": "uses the data set's worked answers",
+    "rewards": "rewards, that is, whether sampled answers are right",
+    "worked answers": "the worked answers of the data set",
 }
 
 
@@ -34,7 +34,8 @@ def table_notes(
     """
     trained = (
         f"Methods are trained with {seeds} seeds, and their intervals cover training seeds and "
-        "items; the teacher and the untrained student are one model each, and theirs cover items."
+        "items; the teacher and the student before distillation are one model each, and theirs "
+        "cover items."
         if seeds > 1
         else "Methods are trained with 1 seed: all intervals cover items only."
     )
@@ -43,21 +44,26 @@ def table_notes(
         distinct = dict.fromkeys(str(items[pair, benchmark]) for pair in table.pairs)
         counts.append(f"{' / '.join(distinct)} of {benchmarks[benchmark].label}")
     notes = [
-        "Accuracy in %, with its 95 % confidence interval in brackets. In parentheses: the paper's "
-        "own number, which comes from other models and other data and is there for orientation "
-        "only.",
+        "Accuracy in %. In brackets: its 95 % confidence interval, a score interval whose variance "
+        "is estimated from the spread over training seeds and over items. In parentheses: the "
+        "paper's own number, which comes from other models and other data and is there for "
+        "orientation only.",
         trained,
         f"Items: {', '.join(counts)}; {samples} samples of each. AVG. is the unweighted mean of "
         "the benchmarks.",
         "Best method in bold, second best underlined; equal figures share the mark. The teacher "
-        "and the untrained student take no part.",
+        "and the student before distillation take no part.",
     ]
     notes += [
-        f"{mark} {_SUPERVISION_NOTES[supervision]}."
+        f"Methods marked {mark} use {_SUPERVISION_NOTES[supervision]}."
         for supervision, mark in SUPERVISION_MARKS.items()
-        if any(methods[name].supervision == supervision for name in table.systems if name in methods)
+        if any(
+            methods[name].supervision == supervision for name in table.systems if name in methods
+        )
     ]
-    notes += [f"{pairs[pair].label}: {pairs[pair].note}." for pair in table.pairs if pairs[pair].note]
+    notes += [
+        f"{pairs[pair].label}: {pairs[pair].note}." for pair in table.pairs if pairs[pair].note
+    ]
     without_counterpart = sorted(set(paper_methods) - set(table.systems))
     if without_counterpart:
         notes.append(f"Rows of the paper that are not run here: {', '.join(without_counterpart)}.")

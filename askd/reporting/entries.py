@@ -1,7 +1,8 @@
-"""The rows of a table's CSV files: one number of the table, and one paired test."""
+"""What a table consists of: its numbers, its paired tests, and its words."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -38,3 +39,22 @@ class Comparison:
     verdict: str
     n_items: int
     n_seeds: int
+
+
+@dataclass(frozen=True)
+class TableContent:
+    """A table, apart from its format.
+
+    `pairs`, `columns` (benchmarks, then the average) and `systems` are labels by name, in the order
+    of the table; `cells` are by (pair, system, column, metric); the notes are plain sentences.
+    """
+
+    name: str
+    title: str
+    pairs: Mapping[str, str]
+    columns: Mapping[str, str]
+    systems: Mapping[str, str]
+    cells: Mapping[tuple[str, str, str, str], Cell]
+    comparisons: Sequence[Comparison]
+    notes: Sequence[str]
+    comparison_notes: Sequence[str]

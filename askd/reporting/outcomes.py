@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,12 @@ class Outcomes:
 
     matrices: dict[tuple[str, str, str, str], np.ndarray]
     samples: int
+
+    def of(
+        self, pair: str, system: str, benchmarks: Sequence[str], metric: str
+    ) -> list[np.ndarray]:
+        """The matrices of `system` on each of `benchmarks`."""
+        return [self.matrices[pair, system, benchmark, metric] for benchmark in benchmarks]
 
 
 def load(table: Table, seeds: int, results: Path) -> Outcomes:

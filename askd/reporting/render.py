@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from askd.reporting.captions import METRIC_TITLES
-from askd.reporting.entries import Cell, Comparison
+from askd.reporting.entries import Comparison, TableContent
+from askd.reporting.markdown import markdown
 from askd.reporting.outcomes import METRICS, UNTRAINED
+from askd.reporting.paper_numbers import AVERAGE
 
 # Braces and percent signs belong to LaTeX; one set of delimiters serves all three templates.
 _ENVIRONMENT = Environment(
@@ -46,98 +49,49 @@ _LATEX = str.maketrans(
         "κ": r"$\kappa$",
     }
 )
-_MARKDOWN = str.maketrans({character: f"\\{character}" for character in "\\|*<`"})
+_MARKDOWN = str.maketrans({character: f"\\{character}" for character in "\\|*"})
 
 
 @dataclass(frozen=True)
 class Format:
-    """How one file format writes plain text, the two untrained systems, and marked figures."""
+    """How one file format writes plain text, the untrained systems, marked figures, and all."""
 
-    suffix: str
     escape: Callable[[str], str]
     untrained: Mapping[str, str]
     marks: Mapping[str, str]
+    write: Callable[[dict[str, Any]], str]
 
 
-FORMATS = (
-    Format(
-        ".md",
+FORMATS = {
+    ".md": Format(
         lambda text: text.translate(_MARKDOWN),
         {"teacher": "M_T (teacher)", "student": "M_S (student)"},
         {"best": "**{}**", "second": "_{}_", "": "{}"},
+        markdown,
     ),
-    Format(
-        ".tex",
+    ".tex": Format(
         lambda text: text.translate(_LATEX),
         {"teacher": "$M_T$ (teacher)", "student": "$M_S$ (student)"},
         {"best": r"\textbf{{{}}}", "second": r"\underline{{{}}}", "": "{}"},
+        lambda content: _ENVIRONMENT.get_template("table.tex.jinja").render(content),
     ),
-    Format(
-        ".html",
-        str,  # the template engine escapes what is not Markup
+    ".html": Format(
+        str,  # the template engine escapes all that is not Markup
         {
             "teacher": Markup("<i>M</i><sub>T</sub> (teacher)"),
             "student": Markup("<i>M</i><sub>S</sub> (student)"),
         },
         {"best": Markup("<strong>{}</strong>"), "second": Markup("<u>{}</u>"), "": Markup("{}")},
+        lambda content: _ENVIRONMENT.get_template("table.html.jinja").render(content),
     ),
-)
+}
 
 
-def render(
-    name: str,
-    title: str,
-    pairs: Mapping[str, str],
-    columns: Mapping[str, str],
-    systems: Mapping[str, str],
-    cells: Sequence[Cell],
-    comparisons: Sequence[Comparison],
-    notes: Sequence[str],
-    comparison_notes: Sequence[str],
-) -> dict[str, str]:
-    """The text of the table by file suffix.
-
-    `pairs`, `columns` (benchmarks and the average) and `systems` give the labels by name, in the
-    order of the table; `comparisons` are shown for the last of the columns.
-    """
-    found = {(cell.pair, cell.method, cell.benchmark, cell.metric): cell for cell in cells}
-    average = list(columns)[-1]
-    texts = {}
-    for format_ in FORMATS:
-        names = {key: format_.escape(label) for key, label in systems.items()}
-        names |= {key: text for key, text in format_.untrained.items() if key in systems}
-        metrics = []
-        for metric in METRICS:
-            entries: dict[str, dict[str, list[dict]]] = {key: {} for key in systems}
-            for pair in pairs:
-                for column in columns:
-                    chosen = {key: found[pair, key, column, metric] for key in systems}
-                    marked = marks({key: cell.mean for key, cell in chosen.items()})
-                    for key, cell in chosen.items():
-                        entry = _entry(cell, format_.marks[marked[key]])
-                        entries[key].setdefault(pair, []).append(entry)
-            rows = [{"system": names[key], "entries": entries[key]} for key in systems]
-            metrics.append({"title": format_.escape(METRIC_TITLES[metric]), "rows": rows})
-        tests = {
-            pair: [
-                _test(comparison, names[comparison.against])
-                for comparison in comparisons
-                if (comparison.pair, comparison.benchmark) == (pair, average)
-            ]
-            for pair in pairs
-        }
-        texts[format_.suffix] = _ENVIRONMENT.get_template(f"table{format_.suffix}.jinja").render(
-            name=name,
-            title=format_.escape(title),
-            pairs={pair: format_.escape(label) for pair, label in pairs.items()},
-            columns=[format_.escape(label) for label in columns.values()],
-            metrics=metrics,
-            tests=tests,
-            notes=[format_.escape(note) for note in notes],
-            comparison_notes=[format_.escape(note) for note in comparison_notes],
-            grid=_grid,
-        )
-    return texts
+def render(content: TableContent) -> dict[str, str]:
+    """The text of the table in each format, by file suffix."""
+    return {
+        suffix: format_.write(_formatted(content, format_)) for suffix, format_ in FORMATS.items()
+    }
 
 
 def marks(means: Mapping[str, float]) -> dict[str, str]:
@@ -145,46 +99,84 @@ def marks(means: Mapping[str, float]) -> dict[str, str]:
 
     Figures that are printed alike are marked alike.
     """
-    printed = {name: float(f"{mean:.1f}") for name, mean in means.items() if name not in UNTRAINED}
-    ranking = sorted(set(printed.values()), reverse=True)
+    printed = {name: f"{mean:.1f}" for name, mean in means.items() if name not in UNTRAINED}
+    ranking = sorted(set(printed.values()), key=float, reverse=True)
     words = dict(zip(ranking, ("best", "second"), strict=False))
     return {name: words.get(printed.get(name), "") for name in means}
 
 
-def _entry(cell: Cell, mark: str) -> dict[str, str]:
+def _formatted(content: TableContent, format_: Format) -> dict[str, Any]:
+    """What the templates read: texts of one format, in the order in which they are printed."""
+    text = format_.escape
+    systems = {
+        name: format_.untrained.get(name) or text(label) for name, label in content.systems.items()
+    }
     return {
-        "mean": mark.format(f"{cell.mean:.1f}"),
+        "name": content.name,
+        "title": text(content.title),
+        "pairs": {pair: text(label) for pair, label in content.pairs.items()},
+        "columns": [text(label) for label in content.columns.values()],
+        "metrics": [
+            {
+                "title": text(METRIC_TITLES[metric]),
+                "rows": [
+                    {
+                        "system": label,
+                        "entries": {
+                            pair: [
+                                _entry(content, format_, pair, system, column, metric)
+                                for column in content.columns
+                            ]
+                            for pair in content.pairs
+                        },
+                    }
+                    for system, label in systems.items()
+                ],
+            }
+            for metric in METRICS
+        ],
+        "tests": {
+            pair: [
+                _test(comparison, systems[comparison.against], text)
+                for comparison in content.comparisons
+                if comparison.pair == pair and comparison.benchmark == AVERAGE
+            ]
+            for pair in content.pairs
+        },
+        "notes": [text(note) for note in content.notes],
+        "comparison_notes": [text(note) for note in content.comparison_notes],
+    }
+
+
+def _entry(
+    content: TableContent, format_: Format, pair: str, system: str, column: str, metric: str
+) -> dict[str, str]:
+    means = {name: content.cells[pair, name, column, metric].mean for name in content.systems}
+    cell = content.cells[pair, system, column, metric]
+    return {
+        "mean": format_.marks[marks(means)[system]].format(f"{cell.mean:.1f}"),
         "interval": f"[{cell.ci_low:.1f}, {cell.ci_high:.1f}]",
         "paper": "" if cell.paper is None else f"({cell.paper:.1f})",
     }
 
 
-def _test(comparison: Comparison, against: str) -> dict[str, str]:
+def _test(comparison: Comparison, against: str, text: Callable[[str], str]) -> dict[str, str]:
+    limits = f"{_signed(comparison.ci_low)}, {_signed(comparison.ci_high)}"
     return {
         "metric": comparison.metric,
         "against": against,
-        "difference": _signed(comparison.difference),
-        "interval": f"[{_signed(comparison.ci_low)}, {_signed(comparison.ci_high)}]",
-        "p_value": _probability(comparison.p_value),
-        "p_holm": _probability(comparison.p_holm),
+        "difference": text(_signed(comparison.difference)),
+        "interval": text(f"[{limits}]"),
+        "p_value": text(_probability(comparison.p_value)),
+        "p_holm": text(_probability(comparison.p_holm)),
         "verdict": comparison.verdict,
     }
 
 
 def _signed(points: float) -> str:
+    # Adding zero turns -0.0 into 0.0.
     return f"{round(points, 1) + 0.0:+.1f}".replace("-", "−")
 
 
 def _probability(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def _grid(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table whose columns line up in plain text too."""
-    lines = [list(header), *(list(row) for row in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
-    lines.insert(1, ["-" * width for width in widths])
-    return "\n".join(
-        "| " + " | ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)) + " |"
-        for line in lines
-    )

@@ -8,14 +8,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 
-import numpy as np
-
 from askd.artifacts import write_text
 from askd.config import Benchmark, Method, Pair, Table
 from askd.evaluation.stats import average_interval, average_paired_difference, holm
 from askd.reporting.captions import SUPERVISION_MARKS, comparison_notes, table_notes
-from askd.reporting.entries import Cell, Comparison
-from askd.reporting.outcomes import METRICS, Outcomes, load
+from askd.reporting.entries import Cell, Comparison, TableContent
+from askd.reporting.outcomes import METRICS, UNTRAINED, Outcomes, load
 from askd.reporting.paper_numbers import AVERAGE, read_paper_numbers
 from askd.reporting.render import render
 
@@ -47,32 +45,37 @@ def build(
     paper = read_paper_numbers(Path(table.paper), pairs, benchmarks)
     cells = list(_cells(table, outcomes, paper))
     comparisons = list(_comparisons(table, outcomes))
-    texts = {
-        ".csv": _csv(Cell, cells),
-        "_tests.csv": _csv(Comparison, comparisons),
-        **render(
-            name,
-            table.title,
-            {pair: pairs[pair].label for pair in table.pairs},
-            {**{column: benchmarks[column].label for column in table.benchmarks}, AVERAGE: "AVG."},
-            {system: _label(system, methods) for system in table.systems},
-            cells,
-            comparisons,
-            table_notes(
-                table,
-                pairs,
-                benchmarks,
-                methods,
-                {(cell.pair, cell.benchmark): cell.n_items for cell in cells},
-                seeds,
-                outcomes.samples,
-                {method for _, method, _ in paper},
-            ),
-            comparison_notes(name, methods.get(...)),
+    systems = {system: _system_label(system, methods) for system in table.systems}
+    content = TableContent(
+        name=name,
+        title=table.title,
+        pairs={pair: pairs[pair].label for pair in table.pairs},
+        columns={**{name: benchmarks[name].label for name in table.benchmarks}, AVERAGE: "AVG."},
+        systems=systems,
+        cells={(cell.pair, cell.method, cell.benchmark, cell.metric): cell for cell in cells},
+        comparisons=comparisons,
+        notes=table_notes(
+            table,
+            pairs,
+            benchmarks,
+            methods,
+            items={(cell.pair, cell.benchmark): cell.n_items for cell in cells},
+            seeds=seeds,
+            samples=outcomes.samples,
+            paper_methods={method for _, method, _ in paper},
         ),
-    }
+        comparison_notes=comparison_notes(name, systems[table.compare]),
+    )
+    texts = {".csv": _csv(Cell, cells), "_tests.csv": _csv(Comparison, comparisons)}
+    texts |= render(content)
     for suffix, text in texts.items():
         write_text(output_directory / f"{name}{suffix}", text)
+
+
+def _system_label(system: str, methods: dict[str, Method]) -> str:
+    if system in UNTRAINED:
+        return system
+    return methods[system].label + SUPERVISION_MARKS.get(methods[system].supervision, "")
 
 
 def _columns(table: Table) -> dict[str, list[str]]:
@@ -87,9 +90,7 @@ def _cells(
         for system in table.systems:
             for column, members in _columns(table).items():
                 for metric in METRICS:
-                    matrices = [
-                        outcomes.matrices[pair, system, member, metric] for member in members
-                    ]
+                    matrices = outcomes.of(pair, system, members, metric)
                     estimate = average_interval(matrices)
                     yield Cell(
                         pair,
@@ -107,14 +108,11 @@ def _comparisons(table: Table, outcomes: Outcomes) -> Iterator[Comparison]:
     """The tests of `table.compare`; a family of Holm's is one pair, metric and column."""
     others = [system for system in table.systems if system != table.compare]
 
-    def matrices(pair: str, system: str, members: list[str], metric: str) -> list[np.ndarray]:
-        return [outcomes.matrices[pair, system, member, metric] for member in members]
-
     for pair in table.pairs:
         for metric in METRICS:
             for column, members in _columns(table).items():
-                ours = matrices(pair, table.compare, members, metric)
-                theirs = [matrices(pair, other, members, metric) for other in others]
+                ours = outcomes.of(pair, table.compare, members, metric)
+                theirs = [outcomes.of(pair, other, members, metric) for other in others]
                 tests = [average_paired_difference(ours, other) for other in theirs]
                 adjusted = holm([test.p_value for test in tests])
                 for other, other_matrices, test, p_holm in zip(

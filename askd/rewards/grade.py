@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import pyarrow as pa
 
 from askd.artifacts import REWARDS, table_from_rows
+from askd.config import nearest
 from askd.errors import AskdError
 from askd.rewards import arithmetic
 from askd.rewards.result import Grade
@@ -18,8 +19,11 @@ def grade(rollouts: Sequence[dict], prompts: Sequence[dict], grader: str) -> pa.
     """The rewards table of `rollouts`; their prompts must be among `prompts`.
 
     Raises:
-        AskdError: a rollout's prompt is unknown, or a reference is not what the grader expects.
+        AskdError: the grader or a rollout's prompt is unknown, or a reference is not what the
+            grader expects.
     """
+    if grader not in GRADERS:
+        raise AskdError(f"unknown grader {grader!r}; {nearest(grader, GRADERS)}")
     references = {prompt["prompt_id"]: prompt["reference"] for prompt in prompts}
     rows = []
     for rollout in rollouts:

@@ -7,6 +7,7 @@ import math
 import shutil
 import sys
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,7 @@ class DistillationTrainer(Trainer):
         total_steps: steps of all rounds.
         state: folder of the checkpoints.
         name: names the run in errors.
+        is_done: is asked after each step, with the number of steps taken, whether to end early.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class DistillationTrainer(Trainer):
         total_steps: int,
         state: Path,
         name: str,
+        is_done: Callable[[int], bool] = lambda _: False,
     ) -> None:
         micro_batches = math.ceil(source.rows_per_step / settings.micro_batch_size)
         # Between two refreshes the student that sampled is gone: resume only where one begins.
@@ -101,6 +104,7 @@ class DistillationTrainer(Trainer):
         self.total_steps = total_steps
         self.state_folder = state
         self.name = name
+        self.is_done = is_done
         self.micro_batches = micro_batches
         self._batches: list[list[Row]] = []
         self._totals = Totals([])
@@ -113,7 +117,7 @@ class DistillationTrainer(Trainer):
                 (step, micro) for step in range(source.steps) for micro in range(micro_batches)
             ],
             data_collator=lambda items: {"step": items[0][0], "micro": items[0][1]},
-            callbacks=[_CheckpointIsComplete(self)],
+            callbacks=[_Hooks(self)],
         )
         self.remove_callback(PrinterCallback)
         # The objective weighs tokens by the whole step, so micro-batches are summed, not averaged.
@@ -240,11 +244,14 @@ class DistillationTrainer(Trainer):
         write_text(self.state_folder / f"checkpoint-{step}" / COMPLETE, "")
 
 
-class _CheckpointIsComplete(TrainerCallback):
-    """Marks a checkpoint as whole behind its last file."""
+class _Hooks(TrainerCallback):
+    """Ends a training early, and marks a checkpoint as whole behind its last file."""
 
     def __init__(self, trainer: DistillationTrainer) -> None:
         self.trainer = trainer
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        control.should_training_stop |= self.trainer.is_done(state.global_step)
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self.trainer.checkpoint_is_complete(state.global_step)

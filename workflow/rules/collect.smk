@@ -1,9 +1,16 @@
-"""Named targets: `snakemake all`, and one for each table (`snakemake table2`)."""
+"""Named targets: `snakemake all`, `snakemake sweep`, and one for each table (`table2`)."""
 
 
 rule all:
     input:
-        expand(f"{RESULTS}/tables/{{table}}.csv", table=CONFIG.tables),
+        expand(f"{LAYOUT.root}/tables/{{table}}.csv", table=CONFIG.tables),
+        rules.times.output,
+    localrule: True
+
+
+rule sweep:
+    input:
+        rules.tune.output,
     localrule: True
 
 
@@ -13,5 +20,5 @@ for table in CONFIG.tables:
         name:
             table
         input:
-            f"{RESULTS}/tables/{table}.csv",
+            f"{LAYOUT.root}/tables/{table}.csv",
         localrule: True

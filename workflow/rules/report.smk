@@ -1,56 +1,84 @@
 """Needs the items of all systems; makes results/SCALE/tables and the times of all stages."""
 
 
-def table_items(wildcards):
-    """The items of every cell. The teacher and the untrained student have one seed."""
-    table = CONFIG.tables[wildcards.table]
-    return [
-        f"{RESULTS}/{pair}/{system}/seed{seed}/eval/{benchmark}/items.parquet"
-        for pair in table.pairs
-        for system in table.systems
-        for seed in ([0] if system in ("teacher", "student") else seeds())
-        for benchmark in table.benchmarks
-    ]
-
-
-def table_settings(wildcards):
-    table = CONFIG.tables[wildcards.table]
-    return as_json(
-        {
-            "name": wildcards.table,
-            "table": table,
-            "pairs": {name: CONFIG.pairs[name] for name in table.pairs},
-            "benchmarks": {name: CONFIG.benchmarks[name] for name in table.benchmarks},
-            "methods": {
-                name: CONFIG.methods[name] for name in table.systems if name in CONFIG.methods
-            },
-            "seeds": CONFIG.seeds,
-        }
-    )
-
-
 rule table:
     input:
-        answers=table_items,
+        answers=LAYOUT.table_items,
         paper=lambda wildcards: str(ROOT / CONFIG.tables[wildcards.table].paper),
     output:
-        expand(
-            f"{RESULTS}/tables/{{table}}.{{kind}}",
-            kind=["csv", "md", "tex", "html"],
-            allow_missing=True,
-        ),
-        tests=f"{RESULTS}/tables/{{table}}_tests.csv",
+        multiext(f"{LAYOUT.root}/tables/{{table}}", ".csv", ".md", ".tex", ".html", "_tests.csv"),
     log:
-        f"{LOGS}/table/{{table}}.log",
+        f"{LAYOUT.logs}/table/{{table}}.log",
     benchmark:
-        f"{BENCHMARKS}/table/{{table}}.tsv"
+        f"{LAYOUT.benchmarks}/table/{{table}}.tsv"
     conda:
         "../../envs/report.yaml"
     params:
-        settings=table_settings,
-        results=RESULTS,
-        folder=f"{RESULTS}/tables",
+        settings=LAYOUT.table_settings,
+        folder=subpath(output[0], parent=True),
         code=digest("askd.reporting.stage"),
+    message:
+        "Table {wildcards.table}"
     shell:
         "python -m askd table --settings {params.settings:q} --paper {input.paper}"
-        " --results {params.results} --output {params.folder} > {log} 2>&1"
+        " --output {params.folder} > {log} 2>&1"
+
+
+rule times:
+    input:
+        expand(f"{LAYOUT.root}/tables/{{table}}.csv", table=CONFIG.tables),
+    output:
+        multiext(f"{LAYOUT.root}/times", ".csv", ".md"),
+    log:
+        f"{LAYOUT.logs}/times.log",
+    benchmark:
+        f"{LAYOUT.benchmarks}/times/all.tsv"
+    conda:
+        "../../envs/report.yaml"
+    params:
+        benchmarks=LAYOUT.benchmarks,
+        output=subpath(output[0], strip_suffix=".csv"),
+        code=digest("askd.reporting.times"),
+    message:
+        "Times of all stages"
+    shell:
+        "python -m askd times --benchmarks {params.benchmarks} --output {params.output}"
+        " > {log} 2>&1"
+
+
+rule tune:
+    input:
+        LAYOUT.sweep_items(),
+    output:
+        tries=f"{LAYOUT.root}/tables/sweep.csv",
+        tuned=TUNED,
+    log:
+        f"{LAYOUT.logs}/tune.log",
+    benchmark:
+        f"{LAYOUT.benchmarks}/tune/all.tsv"
+    conda:
+        "../../envs/report.yaml"
+    params:
+        settings=LAYOUT.tune_settings(),
+        code=digest("askd.reporting.sweep"),
+    message:
+        "Choose learning rates"
+    shell:
+        "python -m askd tune --settings {params.settings:q}"
+        " --tries {output.tries} --tuned {output.tuned} > {log} 2>&1"
+
+
+rule publish:
+    input:
+        expand(f"{LAYOUT.root}/tables/{{table}}.md", table=CONFIG.tables),
+        f"{LAYOUT.root}/times.md",
+    output:
+        ROOT / "docs" / "results" / f"{CONFIG.scale}.md",
+    log:
+        f"{LAYOUT.logs}/publish.log",
+    conda:
+        "../../envs/report.yaml"
+    message:
+        "Publish tables and times"
+    shell:
+        "cat {input} > {output} 2> {log}"

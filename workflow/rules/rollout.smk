@@ -6,26 +6,23 @@ train stage refreshes its outputs from there (`training.refresh_every`).
 """
 
 
-def window():
-    """Steps of a round whose student outputs are sampled before the round begins."""
-    return CONFIG.training.refresh_every or CONFIG.training.steps_per_round
-
-
 rule schedule:
     input:
-        prompts=training_prompts,
+        prompts=LAYOUT.training_prompts,
     output:
-        f"{SHARED}/schedule.parquet",
+        f"{LAYOUT.shared}/schedule.parquet",
     log:
-        f"{LOGS}/schedule/{{pair}}_seed{{seed}}.log",
+        f"{LAYOUT.logs}/schedule/{{pair}}_seed{{seed}}.log",
     benchmark:
-        f"{BENCHMARKS}/schedule/{{pair}}_seed{{seed}}.tsv"
+        f"{LAYOUT.benchmarks}/schedule/{{pair}}_seed{{seed}}.tsv"
     conda:
         "../../envs/data.yaml"
     params:
         settings=as_json(CONFIG.training),
         rounds=CONFIG.rounds,
         code=digest("askd.training.schedule"),
+    message:
+        "Schedule of {wildcards.pair}, seed {wildcards.seed}"
     shell:
         "python -m askd schedule --settings {params.settings:q} --seed {wildcards.seed}"
         " --rounds {params.rounds} --prompts {input.prompts} --output {output} > {log} 2>&1"
@@ -33,15 +30,15 @@ rule schedule:
 
 rule rollout_teacher:
     input:
-        model=lambda wildcards: manifest(teacher_folder(wildcards)),
-        prompts=training_prompts,
-        schedule=f"{SHARED}/schedule.parquet",
+        model=lambda wildcards: f"{LAYOUT.teacher(wildcards)}/manifest.json",
+        prompts=LAYOUT.training_prompts,
+        schedule=f"{LAYOUT.shared}/schedule.parquet",
     output:
-        f"{SHARED}/round{{round}}/teacher/rollouts.parquet",
+        f"{LAYOUT.shared}/round{{round}}/teacher/rollouts.parquet",
     log:
-        f"{LOGS}/rollout_teacher/{{pair}}_seed{{seed}}_round{{round}}.log",
+        f"{LAYOUT.logs}/rollout_teacher/{{pair}}_seed{{seed}}_round{{round}}.log",
     benchmark:
-        f"{BENCHMARKS}/rollout_teacher/{{pair}}_seed{{seed}}_round{{round}}.tsv"
+        f"{LAYOUT.benchmarks}/rollout_teacher/{{pair}}_seed{{seed}}_round{{round}}.tsv"
     conda:
         "../../envs/rollout.yaml"
     threads: CONFIG.threads
@@ -49,10 +46,12 @@ rule rollout_teacher:
         gpu=CONFIG.gpus,
     params:
         settings=as_json(CONFIG.rollout),
-        model=lambda wildcards: teacher_folder(wildcards),
+        model=subpath(input.model, parent=True),
         steps=CONFIG.training.steps_per_round,
-        state=f"{STATE}/{{pair}}/shared/seed{{seed}}/round{{round}}/teacher",
+        state=f"{LAYOUT.state}/{{pair}}/shared/seed{{seed}}/round{{round}}/teacher",
         code=digest("askd.rollout.stage"),
+    message:
+        "Teacher answers: {wildcards.pair}, seed {wildcards.seed}, round {wildcards.round}"
     shell:
         "python -m askd rollout --settings {params.settings:q} --seed {wildcards.seed}"
         " --stream 'teacher round {wildcards.round}' --model {params.model}"
@@ -62,15 +61,15 @@ rule rollout_teacher:
 
 rule rollout_student:
     input:
-        model=lambda wildcards: manifest(student_folder(wildcards, wildcards.run, wildcards.round)),
-        prompts=training_prompts,
-        schedule=f"{SHARED}/schedule.parquet",
+        model=lambda wildcards: f"{LAYOUT.sampling_student(wildcards)}/manifest.json",
+        prompts=LAYOUT.training_prompts,
+        schedule=f"{LAYOUT.shared}/schedule.parquet",
     output:
-        f"{RUN}/round{{round}}/student/rollouts.parquet",
+        f"{LAYOUT.run}/round{{round}}/student/rollouts.parquet",
     log:
-        f"{LOGS}/rollout_student/{{pair}}_{{run}}_seed{{seed}}_round{{round}}.log",
+        f"{LAYOUT.logs}/rollout_student/{{pair}}_{{run}}_seed{{seed}}_round{{round}}.log",
     benchmark:
-        f"{BENCHMARKS}/rollout_student/{{pair}}_{{run}}_seed{{seed}}_round{{round}}.tsv"
+        f"{LAYOUT.benchmarks}/rollout_student/{{pair}}_{{run}}_seed{{seed}}_round{{round}}.tsv"
     conda:
         "../../envs/rollout.yaml"
     threads: CONFIG.threads
@@ -78,10 +77,12 @@ rule rollout_student:
         gpu=CONFIG.gpus,
     params:
         settings=as_json(CONFIG.rollout),
-        model=lambda wildcards: student_folder(wildcards, wildcards.run, wildcards.round),
-        steps=window(),
-        state=f"{STATE}/{{pair}}/{{run}}/seed{{seed}}/round{{round}}/student",
+        model=subpath(input.model, parent=True),
+        steps=LAYOUT.window,
+        state=f"{LAYOUT.state}/{{pair}}/{{run}}/seed{{seed}}/round{{round}}/student",
         code=digest("askd.rollout.stage"),
+    message:
+        "Student answers: {wildcards.pair}, {wildcards.run}, seed {wildcards.seed}, round {wildcards.round}"
     shell:
         "python -m askd rollout --settings {params.settings:q} --seed {wildcards.seed}"
         " --stream 'student round {wildcards.round} step 0' --model {params.model}"
@@ -91,27 +92,29 @@ rule rollout_student:
 
 rule score:
     input:
-        teacher=lambda wildcards: manifest(teacher_folder(wildcards)),
-        student=lambda wildcards: manifest(model_folder(pair_of(wildcards).student)),
-        prompts=training_prompts,
-        rollouts=f"{RUN}/round{{round}}/{{side}}/rollouts.parquet",
+        teacher=lambda wildcards: f"{LAYOUT.teacher(wildcards)}/manifest.json",
+        student=lambda wildcards: f"{LAYOUT.untrained_student(wildcards)}/manifest.json",
+        prompts=LAYOUT.training_prompts,
+        rollouts=f"{LAYOUT.run}/round{{round}}/{{side}}/rollouts.parquet",
     output:
-        f"{RUN}/round{{round}}/{{side}}/scores.parquet",
+        f"{LAYOUT.run}/round{{round}}/{{side}}/scores.parquet",
     log:
-        f"{LOGS}/score/{{pair}}_{{run}}_seed{{seed}}_round{{round}}_{{side}}.log",
+        f"{LAYOUT.logs}/score/{{pair}}_{{run}}_seed{{seed}}_round{{round}}_{{side}}.log",
     benchmark:
-        f"{BENCHMARKS}/score/{{pair}}_{{run}}_seed{{seed}}_round{{round}}_{{side}}.tsv"
+        f"{LAYOUT.benchmarks}/score/{{pair}}_{{run}}_seed{{seed}}_round{{round}}_{{side}}.tsv"
     conda:
         "../../envs/rollout.yaml"
     threads: CONFIG.threads
     resources:
         gpu=CONFIG.gpus,
     params:
-        teacher=lambda wildcards: teacher_folder(wildcards),
-        student=lambda wildcards: model_folder(pair_of(wildcards).student),
+        teacher=subpath(input.teacher, parent=True),
+        student=subpath(input.student, parent=True),
         batch_size=CONFIG.rollout.batch_size,
         head_chunk=CONFIG.training.head_chunk,
         code=digest("askd.rollout.stage"),
+    message:
+        "Score: {wildcards.pair}, {wildcards.run}, seed {wildcards.seed}, round {wildcards.round}, {wildcards.side}"
     shell:
         "python -m askd score --teacher {params.teacher} --student {params.student}"
         " --prompts {input.prompts} --rollouts {input.rollouts}"

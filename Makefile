@@ -1,0 +1,64 @@
+# `make` installs and regenerates every table at nano scale; `make test` installs and tests.
+.DEFAULT_GOAL := nano
+.PHONY: nano full sweep test lint format install lock clean
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+
+# More words for snakemake, as in `make ARGUMENTS="--cores 4"`.
+ARGUMENTS ?=
+
+# One run at a time in this folder. A run that was killed leaves snakemake's own lock behind; who
+# holds the flock knows that it is stale.
+snakemake = mkdir -p .snakemake && flock --nonblock --close --conflict-exit-code 75 \
+	.snakemake/make.lock sh -c 'rm -rf .snakemake/locks && exec $(BIN)/snakemake $(1)' \
+	|| { test $$? -eq 75 && echo 'error: another run is in progress in this folder.' >&2; exit 1; }
+
+# All tables with the seeds of config/config.yaml.
+nano: $(INSTALLED)
+	@$(call snakemake,$(ARGUMENTS))
+
+# The same with ten seeds.
+full: $(INSTALLED)
+	@$(call snakemake,--config seeds=10 $(ARGUMENTS))
+
+# Choose learning rates on validation prompts; writes config/tuned/nano.yaml.
+sweep: $(INSTALLED)
+	@$(call snakemake,sweep $(ARGUMENTS))
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint
+
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile workflow
+
+install: $(INSTALLED)
+
+# The last line marks an installation that came to its end.
+$(INSTALLED): requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "askd needs Python 3.11 or newer")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	touch $@
+
+# Pin the newest versions that pyproject.toml allows.
+lock:
+	rm -rf .venv-lock
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/python -m pip install --quiet torch==2.13.0 --editable '.[dev]'
+	.venv-lock/bin/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > requirements.lock
+	rm -rf .venv-lock
+
+clean:
+	rm -rf results .snakemake

@@ -1,0 +1,299 @@
+"""Where everything of a run lies, and which files each job reads: the workflow's input functions.
+
+Paths are patterns with Snakemake's wildcards in braces, relative to the working directory:
+
+    results/SCALE/data/TASK/                       prompts
+    results/SCALE/models/NAME/                     model folders
+    results/SCALE/PAIR/shared/seedS/roundR/...     what all methods share
+    results/SCALE/PAIR/METHOD/seedS/roundR/...     rounds of a method; roundR/model has R rounds
+    results/SCALE/PAIR/SYSTEM/seedS/eval/...       a system is a method, `teacher` or `student`
+
+A rule's functions take Snakemake's wildcards and return paths or settings.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from askd.config import Benchmark, Config, Pair, Task
+
+MODEL_FILES = (
+    "config.json",
+    "generation_config.json",
+    "model.safetensors",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "chat_template.jinja",
+    "manifest.json",
+)
+UNTRAINED = ("teacher", "student")
+
+
+def one_of(names: Iterable[str]) -> str:
+    """A wildcard constraint that lets through just these names."""
+    # Longest first, or a name would match where another one that it begins stands.
+    return "|".join(sorted(map(re.escape, names), key=len, reverse=True)) or "(?!)"
+
+
+def as_json(value: Any) -> str:
+    """Parts of the configuration as the --settings of a stage."""
+    return json.dumps(value, default=lambda model: model.model_dump(mode="json"))
+
+
+class Layout:
+    """Paths and inputs of a run with `config`."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.root = f"{config.results}/{config.scale}"
+        self.logs = f"{self.root}/logs"
+        self.benchmarks = f"{self.root}/benchmarks"
+        self.state = f"{self.root}/state"
+        self.data = f"{self.root}/data/{{task}}"
+        self.run = f"{self.root}/{{pair}}/{{run}}/seed{{seed}}"
+        self.shared = f"{self.root}/{{pair}}/shared/seed{{seed}}"
+        self.trained = f"{self.root}/{{pair}}/{{method}}/seed{{seed}}/round{{round}}"
+        self.evaluated = f"{self.root}/{{pair}}/{{system}}/seed{{seed}}/eval"
+
+    @property
+    def wildcard_constraints(self) -> dict[str, str]:
+        """Constraints that let through what the configuration names, and nothing else."""
+        config = self.config
+        return {
+            "task": one_of(config.tasks),
+            "model": one_of(config.models),
+            "pair": one_of(config.pairs),
+            "method": one_of(config.methods),
+            "run": one_of(["shared", *config.methods]),
+            "system": one_of([*UNTRAINED, *config.methods]),
+            "table": one_of(config.tables),
+            "side": "teacher|student",
+            "seed": r"\d+",
+            "round": r"\d+",
+        }
+
+    # --- models and prompts --------------------------------------------------------------------
+
+    def pair_of(self, wildcards: Any) -> Pair:
+        """The pair of a job."""
+        return self.config.pairs[wildcards.pair]
+
+    def task_of(self, wildcards: Any) -> Task:
+        """The task of a job's pair."""
+        return self.config.tasks[self.pair_of(wildcards).task]
+
+    def grader_of(self, wildcards: Any) -> str:
+        """The grader of a job's task."""
+        return self.task_of(wildcards).grader
+
+    def source_files(self, wildcards: Any) -> list[str]:
+        """The user's own files of a task that is not generated."""
+        task = self.config.tasks[wildcards.task]
+        return [] if task.kind == "arithmetic" else [task.train, task.validation, task.test]
+
+    def training_prompts(self, wildcards: Any) -> str:
+        """The prompts that a job's pair is trained on."""
+        return f"{self.root}/data/{self.pair_of(wildcards).task}/train.parquet"
+
+    def model_folder(self, name: str) -> str:
+        """The folder of a model that is not trained by distillation."""
+        return f"{self.root}/models/{name}"
+
+    def teacher(self, wildcards: Any) -> str:
+        """The folder of the pair's teacher."""
+        return self.model_folder(self.pair_of(wildcards).teacher)
+
+    def untrained_student(self, wildcards: Any) -> str:
+        """The folder of the pair's student as it was before any round."""
+        return self.model_folder(self.pair_of(wildcards).student)
+
+    def student(self, wildcards: Any, run: str, rounds: int) -> str:
+        """The folder of the student of a run with so many rounds behind it."""
+        if rounds == 0:
+            return self.untrained_student(wildcards)
+        seed = f"{self.root}/{wildcards.pair}/{run}/seed{wildcards.seed}"
+        return f"{seed}/round{rounds}/model"
+
+    def sampling_student(self, wildcards: Any) -> str:
+        """The student that the rollouts of a round come from."""
+        return self.student(wildcards, wildcards.run, int(wildcards.round))
+
+    def beginning_student(self, wildcards: Any) -> str:
+        """The student that a training starts from: `round` counts the rounds behind its result."""
+        return self.student(wildcards, wildcards.method, int(wildcards.round) - 1)
+
+    def evaluated_model(self, wildcards: Any) -> str:
+        """The model of a system: after all rounds, for a method."""
+        if wildcards.system == "teacher":
+            return self.teacher(wildcards)
+        if wildcards.system == "student":
+            return self.untrained_student(wildcards)
+        return self.student(wildcards, wildcards.system, self.config.rounds)
+
+    def pretrain_settings(self, wildcards: Any) -> str:
+        """What the pretrain stage reads of the configuration."""
+        model = self.config.models[wildcards.model]
+        task = self.config.tasks[model.task]
+        return as_json({"name": wildcards.model, "model": model, "task": task})
+
+    # --- rollouts and their quality ------------------------------------------------------------
+
+    @property
+    def window(self) -> int:
+        """Steps of a round whose student outputs are sampled before the round begins."""
+        return self.config.training.refresh_every or self.config.training.steps_per_round
+
+    def rewards(self, side: str) -> str:
+        """Rewards of a side; teacher outputs are shared by all methods."""
+        folder = self.shared if side == "teacher" else self.run
+        return f"{folder}/round{{round}}/{side}/rewards.parquet"
+
+    def own_rewards(self, wildcards: Any) -> str:
+        """The rewards that a projection is of."""
+        return self.rewards(wildcards.side)
+
+    def pooled_rewards(self, wildcards: Any) -> str | list[str]:
+        """The other side's rewards, where the moments of both sides are pooled."""
+        if self.config.advantage.sides == "separate":
+            return []
+        return self.rewards("student" if wildcards.side == "teacher" else "teacher")
+
+    # --- training ------------------------------------------------------------------------------
+
+    def train_tables(self, wildcards: Any) -> dict[str, str]:
+        """The tables that a training reads, by option of the train stage."""
+        config, method = self.config, self.config.methods[wildcards.method]
+        begin = int(wildcards.round) - 1
+        seed = {"pair": wildcards.pair, "seed": wildcards.seed}
+        shared = self.shared.format(**seed) + f"/round{begin}"
+        own = self.run.format(**seed, run=wildcards.method) + f"/round{begin}"
+        student = shared if begin == 0 else own
+        tables = {}
+        if "tgo" in method.terms:
+            tables["teacher_rollouts"] = f"{shared}/teacher/rollouts.parquet"
+            # Outputs that were sampled unwarped carry their teacher log-probabilities.
+            if method.is_sampled("tgo") and not config.rollout.is_plain:
+                tables["teacher_scores"] = f"{shared}/teacher/scores.parquet"
+            if method.uses_rewards("tgo"):
+                pooled = student if config.advantage.sides == "joint" else shared
+                tables["teacher_rewards"] = f"{shared}/teacher/rewards.parquet"
+                tables["teacher_skewness"] = f"{pooled}/teacher/skewness.parquet"
+        if "sgo" in method.terms:
+            tables["student_rollouts"] = f"{student}/student/rollouts.parquet"
+            if method.is_sampled("sgo"):
+                tables["student_scores"] = f"{student}/student/scores.parquet"
+            if method.uses_rewards("sgo"):
+                tables["student_rewards"] = f"{student}/student/rewards.parquet"
+                tables["student_skewness"] = f"{student}/student/skewness.parquet"
+        return tables
+
+    def train_table_options(self, wildcards: Any) -> str:
+        """The same as options of the command line."""
+        return " ".join(
+            f"--{option.replace('_', '-')} {path}"
+            for option, path in self.train_tables(wildcards).items()
+        )
+
+    def train_settings(self, wildcards: Any) -> str:
+        """What the train stage reads of the configuration."""
+        config = self.config
+        return as_json(
+            {
+                "name": f"{wildcards.pair}, {wildcards.method}, seed {wildcards.seed}",
+                "method": config.methods[wildcards.method],
+                "learning_rate": config.learning_rate(wildcards.pair, wildcards.method),
+                "rounds": config.rounds,
+                "training": config.training,
+                "rollout": config.rollout,
+                "advantage": config.advantage,
+                "skewness": config.skewness,
+                "grader": self.grader_of(wildcards),
+            }
+        )
+
+    # --- evaluation and tables -----------------------------------------------------------------
+
+    @property
+    def evaluations(self) -> list[tuple[str, str]]:
+        """The tasks and splits that benchmarks are of."""
+        benchmarks = self.config.benchmarks.values()
+        return sorted({(benchmark.task, benchmark.split) for benchmark in benchmarks})
+
+    def pairs_of(self, task: str) -> list[str]:
+        """Names of the pairs that learn a task."""
+        return [name for name, pair in self.config.pairs.items() if pair.task == task]
+
+    def benchmarks_of(self, task: str, split: str) -> dict[str, Benchmark]:
+        """The benchmarks of a task and split, by name."""
+        return {
+            name: benchmark
+            for name, benchmark in self.config.benchmarks.items()
+            if (benchmark.task, benchmark.split) == (task, split)
+        }
+
+    def evaluate_settings(self, task: str, split: str) -> str:
+        """What the evaluate stage reads of the configuration."""
+        return as_json(
+            {
+                "evaluation": self.config.evaluation,
+                "rollout": self.config.rollout,
+                "benchmarks": self.benchmarks_of(task, split),
+                "grader": self.config.tasks[task].grader,
+            }
+        )
+
+    def items(self, pair: str, system: str, seed: int, benchmark: str) -> str:
+        """The items of a system on a benchmark."""
+        folder = self.evaluated.format(pair=pair, system=system, seed=seed)
+        return f"{folder}/{benchmark}/items.parquet"
+
+    def table_items(self, wildcards: Any) -> list[str]:
+        """The items of every cell of a table; teacher and untrained student have one seed."""
+        table = self.config.tables[wildcards.table]
+        return [
+            self.items(pair, system, seed, benchmark)
+            for pair in table.pairs
+            for system in table.systems
+            for seed in range(1 if system in UNTRAINED else self.config.seeds)
+            for benchmark in table.benchmarks
+        ]
+
+    def table_settings(self, wildcards: Any) -> str:
+        """What the table stage reads of the configuration."""
+        config, table = self.config, self.config.tables[wildcards.table]
+        return as_json(
+            {
+                "name": wildcards.table,
+                "table": table,
+                # All of them, so that a misspelt name in the paper's CSV is told from one that
+                # this table does not show.
+                "pairs": config.pairs,
+                "benchmarks": config.benchmarks,
+                "methods": {
+                    name: config.methods[name] for name in table.systems if name not in UNTRAINED
+                },
+                "seeds": config.seeds,
+                "results": self.root,
+            }
+        )
+
+    def sweep_items(self) -> list[str]:
+        """The validation items of every try of the sweep; none without a sweep."""
+        sweep = self.config.sweep
+        if sweep is None:
+            return []
+        return [
+            self.items(pair, variant, seed, benchmark)
+            for pair in sweep.pairs
+            for method in sweep.methods
+            for variant in sweep.variants(method).values()
+            for seed in sweep.seeds
+            for benchmark in sweep.benchmarks
+        ]
+
+    def tune_settings(self) -> str:
+        """What the tune stage reads of the configuration."""
+        return as_json({"sweep": self.config.sweep, "results": self.root})

@@ -1,0 +1,36 @@
+"""The table stage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+
+from askd.config import Benchmark, Method, Pair, Strict, Table
+from askd.reporting.table import build
+
+
+class TableSettings(Strict):
+    """What a table reads of the configuration."""
+
+    name: str = Field(description="Name of the table.")
+    table: Table = Field(description="Its rows and columns.")
+    pairs: dict[str, Pair] = Field(description="Its pairs.")
+    benchmarks: dict[str, Benchmark] = Field(description="Its benchmarks.")
+    methods: dict[str, Method] = Field(description="Its methods.")
+    seeds: int = Field(description="Number of seeds of each method.")
+    results: str = Field(description="Folder of the scale's results.")
+
+
+def write(settings: TableSettings, paper: Path, output: Path) -> None:
+    """Write the table below `output`; `paper` is where its CSV file of the paper's numbers lies."""
+    build(
+        settings.name,
+        settings.table.model_copy(update={"paper": str(paper)}),
+        settings.pairs,
+        settings.benchmarks,
+        settings.methods,
+        settings.seeds,
+        Path(settings.results),
+        output,
+    )

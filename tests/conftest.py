@@ -1,0 +1,240 @@
+"""Tiny models with random weights, and the tables of a round, for all tests."""
+
+from __future__ import annotations
+
+import copy
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+
+from askd.artifacts import (
+    PROMPTS,
+    REWARDS,
+    ROLLOUTS,
+    SCHEDULE,
+    SKEWNESS,
+    read_table,
+    table_from_rows,
+    write_table,
+)
+from askd.config import Advantage, Method, Rollout, validate
+
+ROOT = Path(__file__).resolve().parent.parent
+CONTEXT = 64
+EXPRESSIONS = {
+    "1+1": "1+1=2",
+    "6-1+2": "6-1=5+2=7",
+    "9-4": "9-4=5",
+    "3+2-1+4": "3+2=5-1=4+4=8",
+    "0+5": "0+5=5",
+    "8-3-3": "8-3=5-3=2",
+}
+
+
+@pytest.fixture(scope="session")
+def configuration() -> dict:
+    """The default configuration with all methods, as plain data."""
+    files = [ROOT / "config" / name for name in ("config.yaml", "methods.yaml")]
+    return {
+        key: value
+        for file in files
+        for key, value in yaml.safe_load(file.read_text(encoding="utf-8")).items()
+    }
+
+
+@pytest.fixture(scope="session")
+def methods(configuration: dict) -> dict[str, Method]:
+    """The methods of config/methods.yaml by name."""
+    return {
+        name: validate(Method, value, f"methods.{name}")
+        for name, value in configuration["methods"].items()
+    }
+
+
+@pytest.fixture(scope="session")
+def prompt_rows() -> list[dict]:
+    """Rows of a prompts table."""
+    return [
+        {
+            "prompt_id": f"train-{number}",
+            "level": "easy",
+            "messages": [{"role": "user", "content": expression}],
+            "reference": answer.rsplit("=", 1)[1],
+            "response": answer,
+        }
+        for number, (expression, answer) in enumerate(EXPRESSIONS.items())
+    ]
+
+
+@pytest.fixture(scope="session")
+def make_model() -> Callable[..., Any]:
+    """Makes a Qwen2-architecture model with random weights of a size that gives each prefix a
+    distribution of its own."""
+
+    def make(hidden_size: int = 16, seed: int = 0, vocabulary: int | None = None) -> Any:
+        import torch
+        from transformers import Qwen2Config, Qwen2ForCausalLM
+
+        from askd.models.tokenizer import character_tokenizer
+
+        tokenizer = character_tokenizer(CONTEXT)
+        torch.manual_seed(seed)
+        return Qwen2ForCausalLM(
+            Qwen2Config(
+                vocab_size=vocabulary or len(tokenizer),
+                hidden_size=hidden_size,
+                intermediate_size=2 * hidden_size,
+                num_hidden_layers=1,
+                num_attention_heads=2,
+                num_key_value_heads=2,
+                max_position_embeddings=CONTEXT,
+                initializer_range=0.4,
+                bos_token_id=None,
+                eos_token_id=tokenizer.eos_token_id,
+                pad_token_id=tokenizer.pad_token_id,
+            )
+        ).eval()
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def folders(tmp_path_factory: pytest.TempPathFactory, make_model: Callable) -> SimpleNamespace:
+    """Model folders `teacher` and `student`; read only."""
+    from askd.models.folder import save
+    from askd.models.tokenizer import character_tokenizer
+
+    root = tmp_path_factory.mktemp("models")
+    save(make_model(24, seed=1), character_tokenizer(CONTEXT), root / "teacher")
+    save(make_model(16, seed=2), character_tokenizer(CONTEXT), root / "student")
+    return SimpleNamespace(teacher=root / "teacher", student=root / "student")
+
+
+@pytest.fixture(scope="session")
+def teacher(folders: SimpleNamespace) -> Any:
+    """The loaded teacher; read only."""
+    from askd.models.folder import load
+
+    return load(folders.teacher)
+
+
+@pytest.fixture(scope="session")
+def loaded_student(folders: SimpleNamespace) -> Any:
+    """The loaded student; read only."""
+    from askd.models.folder import load
+
+    return load(folders.student)
+
+
+@pytest.fixture
+def student(loaded_student: Any) -> Any:
+    """A student of one's own."""
+    return copy.deepcopy(loaded_student)
+
+
+@pytest.fixture(scope="session")
+def prompts_path(tmp_path_factory: pytest.TempPathFactory, prompt_rows: list[dict]) -> Path:
+    """The prompts table; read only."""
+    path = tmp_path_factory.mktemp("data") / "train.parquet"
+    write_table(path, table_from_rows(prompt_rows, PROMPTS), PROMPTS)
+    return path
+
+
+@pytest.fixture(scope="session")
+def rollout_settings() -> Rollout:
+    """Two short samples of each prompt."""
+    return Rollout(samples_per_prompt=2, max_new_tokens=6)
+
+
+@pytest.fixture(scope="session")
+def round_(
+    tmp_path_factory: pytest.TempPathFactory,
+    folders: SimpleNamespace,
+    prompt_rows: list[dict],
+    prompts_path: Path,
+    rollout_settings: Rollout,
+) -> SimpleNamespace:
+    """The tables of a round of six steps of two prompts, with made-up rewards; read only."""
+    from askd.rewards.project import project
+    from askd.rollout.stage import rollout, score_rollouts
+    from askd.training.stage import SideTables
+
+    root = tmp_path_factory.mktemp("round0")
+    chance = random.Random(0)
+    sides = {}
+    for side in ("teacher", "student"):
+        tables = SideTables(
+            *(
+                root / side / f"{name}.parquet"
+                for name in ("rollouts", "scores", "rewards", "skewness")
+            )
+        )
+        rollout(
+            getattr(folders, side),
+            prompts_path,
+            None,
+            rollout_settings,
+            seed=0,
+            stream=side,
+            output=tables.rollouts,
+            state=root / "state",
+        )
+        score_rollouts(
+            folders.teacher,
+            folders.student,
+            prompts_path,
+            tables.rollouts,
+            batch_size=8,
+            head_chunk=1024,
+            output=tables.scores,
+        )
+        rewards = [
+            {
+                "prompt_id": row["prompt_id"],
+                "sample_id": row["sample_id"],
+                "reward": float(correct),
+                "correct": correct,
+                "reason": "made up",
+            }
+            for row in read_table(tables.rollouts, ROLLOUTS).to_pylist()
+            for correct in [chance.random() < 0.4]
+        ]
+        write_table(tables.rewards, table_from_rows(rewards, REWARDS), REWARDS)
+        skewness = project(read_table(tables.rewards, REWARDS), Advantage(), beta=1.0)
+        write_table(tables.skewness, skewness, SKEWNESS)
+        sides[side] = tables
+    schedule = root / "schedule.parquet"
+    names = [row["prompt_id"] for row in prompt_rows]
+    steps = [
+        {"round": 0, "step": step, "prompt_id": prompt_id}
+        for step in range(6)
+        for prompt_id in (names[step], names[(step + 1) % 6])
+    ]
+    write_table(schedule, table_from_rows(steps, SCHEDULE), SCHEDULE)
+    return SimpleNamespace(schedule=schedule, **sides)
+
+
+@pytest.fixture
+def askd_command(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess]:
+    """Runs the command line in a process of its own, from an empty folder."""
+
+    def run(*arguments: str | Path) -> subprocess.CompletedProcess:
+        folder = tmp_path / "empty"
+        folder.mkdir(exist_ok=True)
+        return subprocess.run(
+            [sys.executable, "-m", "askd", *map(str, arguments)],
+            cwd=folder,
+            env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    return run

@@ -1,0 +1,238 @@
+"""Tables from small hand-made items files: numbers, marks, notes, tests, formats."""
+
+import csv
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+
+import pytest
+
+from askd.artifacts import ITEMS, read_table, write_table
+from askd.reporting.render import marks
+
+
+def rows_of(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def text_of(output, suffix):
+    return (output / f"table2{suffix}").read_text()
+
+
+def row_of(text, start):
+    return next(line for line in text.splitlines() if line.startswith(start))
+
+
+# --- numbers -------------------------------------------------------------------------------------
+
+
+def test_means_by_hand(small):
+    rows = rows_of(small.build() / "table2.csv")
+    assert ",".join(rows[0]) == (
+        "pair,method,benchmark,metric,mean,ci_low,ci_high,n_items,n_seeds,paper"
+    )
+    found = {tuple(row.values())[:4]: row for row in rows}
+    for system, easy, hard, easy_sampled, hard_sampled in (
+        ("teacher", 100, 50, 100, 75),
+        ("student", 25, 0, 12.5, 0),
+        ("sft", 37.5, 25, 37.5, 37.5),
+        ("seqkd", 37.5, 25, 12.5, 25),
+        ("askd", 62.5, 75, 62.5, 100),
+    ):
+        for benchmark, metric, mean in (
+            ("easy", "greedy", easy),
+            ("hard", "greedy", hard),
+            ("average", "greedy", (easy + hard) / 2),
+            ("easy", "sampled", easy_sampled),
+            ("hard", "sampled", hard_sampled),
+            ("average", "sampled", (easy_sampled + hard_sampled) / 2),
+        ):
+            row = found["one", system, benchmark, metric]
+            assert row["mean"] == f"{mean:.2f}"
+            assert float(row["ci_low"]) <= mean <= float(row["ci_high"])
+            assert row["n_items"] == {"easy": "4", "hard": "2", "average": "6"}[benchmark]
+            assert row["n_seeds"] == ("1" if system in ("teacher", "student") else "2")
+
+
+def test_rows_follow_the_order_of_the_table(small):
+    output = small.build(systems=["askd", "student"], benchmarks=["hard", "easy"])
+    rows = [tuple(row.values())[:4] for row in rows_of(output / "table2.csv")]
+    assert rows == [
+        (pair, system, benchmark, metric)
+        for pair in small.pairs
+        for system in ("askd", "student")
+        for benchmark in ("hard", "easy", "average")
+        for metric in ("greedy", "sampled")
+    ]
+
+
+def test_paper_numbers_stand_beside_the_greedy_ones_only(small):
+    rows = rows_of(small.build() / "table2.csv")
+    paper = {tuple(row.values())[:4]: row["paper"] for row in rows if row["paper"]}
+    assert paper == {
+        ("one", "askd", "easy", "greedy"): "78.92",
+        ("one", "askd", "average", "greedy"): "62.06",
+    }
+
+
+def test_tests_compare_one_method_with_all_other_systems(small):
+    rows = rows_of(small.build() / "table2_tests.csv")
+    assert len(rows) == len(small.pairs) * 2 * 3 * 4
+    assert {row["method"] for row in rows} == {"askd"}
+    family = [
+        row
+        for row in rows
+        if (row["pair"], row["metric"], row["benchmark"]) == ("one", "greedy", "average")
+    ]
+    assert [row["against"] for row in family] == ["teacher", "student", "sft", "seqkd"]
+    assert [row["difference"] for row in family] == ["-6.25", "56.25", "37.50", "37.50"]
+    smallest = min(family, key=lambda row: float(row["p_value"]))
+    # The family has four members.
+    assert float(smallest["p_holm"]) == pytest.approx(4 * float(smallest["p_value"]), rel=1e-3)
+    assert family[0]["verdict"] == "not resolved"
+
+
+def test_verdicts_are_better_and_worse(small):
+    for pair in small.pairs:
+        for system, digit in (("teacher", 1), ("student", 0), ("sft", 0), ("seqkd", 0)):
+            for seed in range(len(small.answers[system])):
+                answers = [f"{str(digit) * 60} {str(2 * digit) * 60}"] * 2
+                small.write_run(pair, system, seed, answers)
+        for seed in range(2):
+            small.write_run(pair, "askd", seed, [f"{'10' * 30} {'20' * 30}"] * 2)
+    rows = rows_of(small.build() / "table2_tests.csv")
+    verdicts = {row["against"]: row["verdict"] for row in rows}
+    assert verdicts == {"teacher": "worse", "student": "better", "sft": "better", "seqkd": "better"}
+
+
+# --- formats -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("means", "expected"),
+    [
+        ({"a": 70.0, "b": 60.0, "c": 50.0}, {"a": "best", "b": "second", "c": ""}),
+        ({"a": 70.0, "b": 70.04, "c": 50.0}, {"a": "best", "b": "best", "c": "second"}),
+        ({"a": 70.0, "b": 60.0, "c": 60.0}, {"a": "best", "b": "second", "c": "second"}),
+        ({"a": 9.0, "b": 10.0}, {"a": "second", "b": "best"}),
+        (
+            {"teacher": 99.0, "student": 80.0, "a": 70.0},
+            {"teacher": "", "student": "", "a": "best"},
+        ),
+    ],
+)
+def test_marks(means, expected):
+    assert marks(means) == expected
+
+
+def test_markdown_marks_and_lines_up(small):
+    text = text_of(small.build(), ".md")
+    assert row_of(text, "| ASKD†").count("**") == 6
+    # SFT and SeqKD tie for the second place in all three columns of the greedy answers.
+    assert row_of(text, "| SFT‡").count("_37.5_") == 1
+    assert row_of(text, "| SeqKD ").count("_") == 6
+    assert "**62.5** [" in text and "] (78.9)" in text
+    assert "**" not in row_of(text, "| M_T (teacher)") and "| M_S (student)" in text
+    grids = [block.splitlines() for block in text.split("\n\n") if block.startswith("|")]
+    assert len(grids) == 2 * len(small.pairs) + len(small.pairs)
+    for grid in grids:
+        assert len({len(line) for line in grid}) == 1
+    assert "Big_7B → Small_1B" in text
+
+
+def test_notes_say_what_a_reader_needs(small):
+    text = " ".join(text_of(small.build(), ".md").split())
+    assert "4 of GSM8K, 2 of MATH; 2 samples of each" in text
+    assert "trained with 2 seeds" in text
+    assert "Methods marked † use rewards" in text and "marked ‡ use the worked answers" in text
+    assert "other models and other data" in text
+    assert "Big_7B → Small_1B: noisy." in text
+    assert "not run here: akl." in text
+
+    methods = {name: small.methods["seqkd"] for name in small.methods}
+    text = " ".join(text_of(small.build(seeds=1, methods=methods), ".md").split())
+    assert "1 seed: all intervals cover items only" in text
+    assert "†" not in text and "‡" not in text
+
+
+def test_numbers_of_items_may_differ_between_pairs(small):
+    for system, runs in small.answers.items():
+        for seed, (easy, _) in enumerate(runs):
+            small.write_run("two", system, seed, (easy, "100 200"))
+    assert "4 of GSM8K, 2 / 3 of MATH" in text_of(small.build(), ".md")
+
+
+def test_latex_is_escaped_and_has_all_columns(small):
+    text = text_of(small.build(), ".tex")
+    assert r"Big\_7B $\rightarrow$ Small\_1B" in text and r"R\&D 7B" in text
+    assert r"\caption{Reasoning \& more.}" in text
+    assert r"\textbf{62.5} {\scriptsize (78.9)}" in text and r"\underline{37.5}" in text
+    assert r"ASKD$^\dagger$" in text and r"SFT$^\ddagger$" in text and "$M_T$ (teacher)" in text
+    assert r"$-$6.2" in text and "−" not in text
+    assert not re.search(r"(?<!\\)[%#_](?!T\$|S\$)", text.split("\n", 1)[1])
+    assert text.isascii()
+    assert text.count("{") - text.count(r"\{") == text.count("}") - text.count(r"\}")
+    assert text.count(r"\begin{") == text.count(r"\end{")
+    accuracies = text.split(r"\bottomrule")[0].split(r"\emph{Greedy")[1]
+    rows = [row for row in accuracies.split(r"\\")[1:] if "&" in row]
+    # Each of the five systems has a row of means and one of intervals, for both metrics.
+    assert len(rows) == 20
+    assert {row.count("&") for row in rows} == {6}
+
+
+class Balance(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.open, self.cells = [], 0
+
+    def handle_starttag(self, tag, attrs):
+        assert tag not in ("script", "link", "img")
+        assert not {"src", "href"} & {name for name, _ in attrs}
+        self.cells += tag == "td"
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_html_is_whole_and_self_contained(small):
+    text = text_of(small.build(), ".html")
+    parser = Balance()
+    parser.feed(text)
+    assert parser.open == []
+    assert parser.cells == 2 * 5 * 6 + 2 * 2 * 4 * 5
+    assert "R&amp;D 7B → 100% 1B" in text and "R&D" not in text
+    assert "<strong>62.5</strong>" in text and "<u>37.5</u>" in text
+    assert '<span class="paper">(78.9)</span>' in text
+    assert "<i>M</i><sub>T</sub> (teacher)" in text
+    assert "prefers-color-scheme: dark" in text and "http" not in text and "url(" not in text
+
+
+def test_two_runs_and_another_order_of_rows_give_the_same_bytes(small):
+    first = small.build("first")
+    for path in small.results.rglob("items.parquet"):
+        table = read_table(path, ITEMS)
+        write_table(path, table.take(list(reversed(range(table.num_rows)))), ITEMS)
+    second = small.build("second")
+    names = sorted(path.name for path in first.iterdir())
+    assert names == [
+        "table2.csv",
+        "table2.html",
+        "table2.md",
+        "table2.tex",
+        "table2_tests.csv",
+    ]
+    for name in names:
+        assert (first / name).read_bytes() == (second / name).read_bytes()
+
+
+def test_building_tables_imports_no_model_library():
+    code = (
+        "import sys, askd.reporting.table; "
+        "print(sorted({'torch', 'transformers', 'pandas', 'scipy.stats'} & set(sys.modules)))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == "[]\n"

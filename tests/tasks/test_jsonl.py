@@ -1,0 +1,119 @@
+"""JSON Lines prompts: what is read, and errors that name the line."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from askd.artifacts import PROMPTS, read_table
+from askd.config import JsonlTask
+from askd.errors import AskdError
+from askd.tasks.jsonl import read
+from askd.tasks.prompts import build
+
+GOOD = '{"prompt": "1+1", "reference": "2"}'
+
+
+@pytest.fixture
+def written(tmp_path):
+    def write(text: str | bytes):
+        path = tmp_path / "train.jsonl"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return path
+
+    return write
+
+
+def test_rows_of_a_file(written):
+    full = {"prompt": "ü?", "reference": "3", "response": "1+2=3", "level": "hard"}
+    path = written(GOOD + "\n\n" + json.dumps(full, ensure_ascii=False))
+    assert read(path) == [
+        {
+            "prompt_id": "train-000001",
+            "level": "all",
+            "messages": [{"role": "user", "content": "1+1"}],
+            "reference": "2",
+            "response": "",
+        },
+        {
+            "prompt_id": "train-000003",
+            "level": "hard",
+            "messages": [{"role": "user", "content": "ü?"}],
+            "reference": "3",
+            "response": "1+2=3",
+        },
+    ]
+
+
+def test_lines_may_end_as_on_windows(written):
+    assert len(read(written(GOOD + "\r\n" + GOOD + "\r\n"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (GOOD[:-5], "line 2 is not JSON"),
+        ("prompt: 1+1", "line 2 is not JSON"),
+        ('["1+1", "2"]', "line 2 is not a JSON object"),
+        ("3", "line 2 is not a JSON object"),
+        ('{"prompt": "1+1"}', "line 2 has no key 'reference'"),
+        ('{"reference": "2"}', "line 2 has no key 'prompt'"),
+        ('{"prompt": "1+1", "reference": 2}', "line 2: 'reference' is not a string"),
+        ('{"prompt": null, "reference": "2"}', "line 2: 'prompt' is not a string"),
+        (GOOD[:-1] + ', "answer": "2"}', "line 2: unknown key 'answer'; known are prompt"),
+    ],
+)
+def test_a_bad_line_is_named(written, line, reason):
+    path = written(f"{GOOD}\n{line}\n{GOOD}\n")
+    with pytest.raises(AskdError) as error:
+        read(path)
+    assert str(error.value).startswith(f"{path}: {reason}")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["", "\n\n  \n"])
+def test_an_empty_file_is_refused(written, text):
+    with pytest.raises(AskdError, match="the file is empty"):
+        read(written(text))
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(AskdError, match=r"gone\.jsonl: no such file"):
+        read(tmp_path / "gone.jsonl")
+
+
+def test_text_of_another_encoding_is_refused(written):
+    with pytest.raises(AskdError, match="not UTF-8 text"):
+        read(written(GOOD.replace("1+1", "ü").encode("latin-1")))
+
+
+@pytest.mark.xfail(strict=True, raises=AskdError, reason="str.splitlines cuts at more than newlines")
+@pytest.mark.parametrize("character", ["\u2028", "\u0085"])
+def test_separators_of_unicode_do_not_end_a_line(written, character):
+    """JSON allows them inside strings, and ensure_ascii=False writes them there."""
+    record = {"prompt": f"one{character}two", "reference": "2"}
+    rows = read(written(json.dumps(record, ensure_ascii=False) + "\n"))
+    assert rows[0]["messages"][0]["content"] == record["prompt"]
+
+
+def test_the_stage_writes_a_table_for_each_split(tmp_path):
+    paths = {}
+    for number, split in enumerate(("train", "validation", "test"), start=1):
+        paths[split] = str(tmp_path / f"{split}.jsonl")
+        (tmp_path / f"{split}.jsonl").write_text((GOOD + "\n") * number)
+    build(JsonlTask(kind="jsonl", grader="arithmetic", **paths), tmp_path / "data")
+    for number, split in enumerate(paths, start=1):
+        table = read_table(tmp_path / "data" / f"{split}.parquet", PROMPTS)
+        assert table.num_rows == number
+        assert table.column("prompt_id")[0].as_py() == f"{split}-000001"
+
+
+def test_one_bad_split_leaves_no_tables(tmp_path):
+    paths = {split: str(tmp_path / f"{split}.jsonl") for split in ("train", "validation", "test")}
+    (tmp_path / "train.jsonl").write_text(GOOD)
+    (tmp_path / "validation.jsonl").write_text(GOOD)
+    (tmp_path / "test.jsonl").write_text("torn")
+    with pytest.raises(AskdError, match=r"test\.jsonl: line 1"):
+        build(JsonlTask(kind="jsonl", grader="arithmetic", **paths), tmp_path / "data")
+    assert not (tmp_path / "data").exists()
