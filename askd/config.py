@@ -124,7 +124,8 @@ class PretrainedFromScratch(Strict):
     stop_at_accuracy: Fraction | None = Field(
         default=None,
         description="Stop once so many validation prompts are answered right at temperature 1, "
-        "so that a student has room; the learning rate then stays at its peak.",
+        "so that a student has room; the learning rate stays at its peak until then, and a short "
+        "cool-down follows.",
     )
     batch_size: PositiveInt = Field(default=64, description="Worked answers per step.")
     learning_rate: PositiveFloat = Field(description="Peak learning rate.")

@@ -96,6 +96,7 @@ def make_model() -> Callable[..., Any]:
                 num_key_value_heads=2,
                 max_position_embeddings=CONTEXT,
                 initializer_range=0.4,
+                tie_word_embeddings=True,
                 bos_token_id=None,
                 eos_token_id=tokenizer.eos_token_id,
                 pad_token_id=tokenizer.pad_token_id,
@@ -238,3 +239,37 @@ def askd_command(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess]:
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def make_rows() -> Callable[..., list]:
+    """Makes made-up rows for every side of a method, of very unequal lengths."""
+    from askd.training.rows import Row
+
+    def make(method: Method, seed: int = 0, lengths: tuple[int, ...] = (3, 1, 30, 2, 5)) -> list:
+        chance = random.Random(seed)
+
+        def tokens(count: int) -> list[int]:
+            return [chance.randrange(6, 102) for _ in range(count)]
+
+        def logprobs(count: int) -> list[float]:
+            return [-3 * chance.random() - 0.1 for _ in range(count)]
+
+        return [
+            Row(
+                side=side,
+                prompt_id=f"p{number}",
+                sample_id=number,
+                prompt=tokens(chance.randrange(1, 9)),
+                response=tokens(length),
+                text="",
+                alpha=chance.uniform(0.05, 0.95),
+                kappa=float(not (getattr(term, "clip_correct", False) and number % 3 == 1)),
+                teacher_logprobs=logprobs(length),
+                sampler_logprobs=logprobs(length),
+            )
+            for side, term in method.terms.items()
+            for number, length in enumerate(lengths)
+        ]
+
+    return make

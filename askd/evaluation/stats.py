@@ -17,8 +17,9 @@ Not covered: the spread over training data, and more than two levels (items that
 
 A two-level percentile bootstrap (n - 1 out of n seeds, all items) was measured beside this and is
 worse: it counts the residual about three times (Owen, 2007, doi:10.1214/07-AOAS122), so that it
-covers 98 to 100 % where seeds hardly differ, and down to 88 % with three seeds that do differ.
-`interval` states the coverage of the method here; tests/evaluation/test_stats.py measures it again.
+covers 97 to 100 % where seeds hardly differ, and down to 88 % with three seeds that do differ.
+`interval` states the coverage of the method here; tests/evaluation/test_stats_coverage.py measures
+it again at some of the settings.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ def interval(outcomes: np.ndarray, level: float = 0.95) -> Interval:
     Measured coverage of the 95 % interval, for correct or not (and means of 4 samples) with normal
     seed, item and residual effects on the logit, I = 200, means of 0.5 to 0.993, 4000 repetitions
     each: 94.2 to 96.0 % with 1 seed (over items), 91.5 to 98.7 % with 3 seeds (median of the
-    settings 94.6 %; lowest where seeds and items contribute alike), and 93.6 to 96.3 % with 10.
+    settings 94.6 %; lowest where seeds and items both differ much), and 93.6 to 96.3 % with 10.
 
     Raises:
         ValueError: not a matrix of at least 1 seed and 2 items, or a value outside 0 to 1.

@@ -7,13 +7,12 @@ distillation, with the likelihood of a generated corpus as its only term.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
-import numpy as np
 import torch
-from transformers import PreTrainedTokenizerBase, Qwen2Config, Qwen2ForCausalLM
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, Qwen2Config, Qwen2ForCausalLM
 
 from askd.artifacts import write_text
 from askd.config import (
@@ -38,8 +37,12 @@ from askd.training.rows import Row
 from askd.training.trainer import DistillationTrainer
 
 CONTEXT_LENGTH = 256
-# Steps between two looks at the validation accuracy.
+WARMUP_STEPS = 30
+# Where a falling learning rate ends, as a fraction of its start.
+FINAL_FRACTION = 0.05
+# Steps between two looks at the validation accuracy, and steps of the cool-down behind it.
 CHECK_EVERY = 20
+COOLDOWN_STEPS = 40
 
 
 class PretrainSettings(Strict):
@@ -81,22 +84,6 @@ class CorpusSource:
         ]
 
 
-def accuracy(language_model: LanguageModel, task: ArithmeticTask) -> float:
-    """Fraction of the task's validation prompts that one sample at temperature 1 gets right."""
-    prompts = arithmetic.prompts(task)["validation"]
-    longest = max(len(prompt["response"]) for prompt in prompts)
-    language_model.model.eval()
-    rollouts = sample(
-        language_model,
-        requests(language_model, prompts, 1),
-        Rollout(max_new_tokens=longest + 4),
-        seed=0,
-        stream="pretrain",
-    )
-    language_model.model.train()
-    return float(np.mean(grade(rollouts, prompts, task.grader).column("correct").to_numpy(False)))
-
-
 def pretrain(settings: PretrainSettings, output: Path, metrics: Path, state: Path) -> None:
     """Train the model and write its folder to `output` and its log to `metrics`."""
     spec = settings.model
@@ -123,49 +110,113 @@ def pretrain(settings: PretrainSettings, output: Path, metrics: Path, state: Pat
                 pad_token_id=tokenizer.pad_token_id,
             )
         ).to(default_device())
-        student = LanguageModel(model, tokenizer, output)
-        size = spec.steps * spec.batch_size
-        records = arithmetic.corpus(settings.task, spec.errors, size, spec.seed)
+        phases = _Phases(settings, model, tokenizer, folder)
+        log = phases.run()
+        write_text(metrics, "".join(json.dumps(entry) + "\n" for entry in log))
+        save(model, tokenizer, output)
+
+
+class _Phases:
+    """The phases of a pretraining: one with a falling learning rate, or one at the peak until the
+    accuracy is reached and a short one that cools it down.
+
+    The accuracy at the peak understates what the model knows: the same weights, cooled down, answer
+    far more prompts. A student that was stopped hot would gain from any training whatever.
+    """
+
+    def __init__(
+        self,
+        settings: PretrainSettings,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        state: Path,
+    ) -> None:
+        self.name = settings.name
+        self.spec = settings.model
+        self.task = settings.task
+        self.language_model = LanguageModel(model, tokenizer, state)
+        self.state = state
+        # A corpus that is long enough for both phases.
+        size = (self.spec.steps + COOLDOWN_STEPS) * self.spec.batch_size
+        self.records = arithmetic.corpus(self.task, self.spec.errors, size, self.spec.seed)
+
+    def run(self) -> list[dict]:
+        """Train, and return the log."""
+        peak, steps, target = (
+            self.spec.learning_rate,
+            self.spec.steps,
+            self.spec.stop_at_accuracy,
+        )
+        if target is None:
+            return self._phase("falling", 0, steps, peak, final=FINAL_FRACTION)
+        log = self._phase("peak", 0, steps, peak, final=1.0, is_done=self._accuracy_is_reached)
+        taken = log[-1]["step"]
+        if taken == steps:
+            raise AskdError(
+                f"models.{self.name}: the accuracy is still below stop_at_accuracy {target} after "
+                f"{steps} steps; raise steps."
+            )
+        cooldown = self._phase("cooldown", taken, COOLDOWN_STEPS, peak / 2, final=FINAL_FRACTION)
+        return log + [{**entry, "step": taken + entry["step"]} for entry in cooldown]
+
+    def _phase(
+        self,
+        name: str,
+        first: int,
+        steps: int,
+        learning_rate: float,
+        final: float,
+        is_done: Callable[[int], bool] = lambda _: False,
+    ) -> list[dict]:
+        tokenizer, batch_size = self.language_model.tokenizer, self.spec.batch_size
         training = Training(
-            learning_rate=spec.learning_rate,
-            steps_per_round=spec.steps,
-            prompts_per_step=spec.batch_size,
-            micro_batch_size=spec.batch_size,
-            warmup_steps=30,
-            final_learning_rate=0.05 if spec.stop_at_accuracy is None else 1.0,
+            learning_rate=learning_rate,
+            steps_per_round=steps,
+            prompts_per_step=batch_size,
+            micro_batch_size=batch_size,
+            warmup_steps=WARMUP_STEPS if first == 0 else 0,
+            final_learning_rate=final,
             weight_decay=0.01,
             checkpoint_every=100,
         )
         objective = Objective(
             Method(label="likelihood", reference=NllTerm(divergence="nll")),
-            model,
+            self.language_model.model,
             teacher=None,
             vocabulary=len(tokenizer),
             pad_token_id=tokenizer.pad_token_id,
             reduction="token",
             head_chunk=training.head_chunk,
         )
+        records = self.records[first * batch_size : (first + steps) * batch_size]
         trainer = DistillationTrainer(
-            model,
-            CorpusSource(records, tokenizer, spec.batch_size),
+            self.language_model.model,
+            CorpusSource(records, tokenizer, batch_size),
             objective,
             training,
-            spec.learning_rate,
+            learning_rate,
             first_step=0,
-            total_steps=spec.steps,
-            state=folder,
-            name=settings.name,
-            is_done=lambda step: (
-                spec.stop_at_accuracy is not None
-                and step % CHECK_EVERY == 0
-                and accuracy(student, settings.task) >= spec.stop_at_accuracy
-            ),
+            total_steps=steps,
+            state=self.state / name,
+            name=self.name,
+            is_done=is_done,
         )
-        _, log = trainer.run()
-        if spec.stop_at_accuracy is not None and log[-1]["step"] == spec.steps:
-            raise AskdError(
-                f"models.{settings.name}: the accuracy is still below stop_at_accuracy "
-                f"{spec.stop_at_accuracy} after {spec.steps} steps; raise steps."
-            )
-        write_text(metrics, "".join(json.dumps(entry) + "\n" for entry in log))
-        save(model, tokenizer, output)
+        return trainer.run()[1]
+
+    def _accuracy_is_reached(self, step: int) -> bool:
+        """Whether enough validation prompts are answered right, in one sample at temperature 1."""
+        if step % CHECK_EVERY:
+            return False
+        prompts = arithmetic.prompts(self.task)["validation"]
+        longest = max(len(prompt["response"]) for prompt in prompts)
+        self.language_model.model.eval()
+        rollouts = sample(
+            self.language_model,
+            requests(self.language_model, prompts, 1),
+            Rollout(max_new_tokens=longest + 4),
+            seed=0,
+            stream="pretrain",
+        )
+        self.language_model.model.train()
+        correct = grade(rollouts, prompts, self.task.grader).column("correct").to_pylist()
+        return sum(correct) / len(correct) >= self.spec.stop_at_accuracy

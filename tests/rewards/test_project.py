@@ -47,7 +47,9 @@ def test_within_the_samples_of_a_prompt():
 def test_within_all_samples():
     """Mean 1/2 of ten: five deviations of each sign, variance 10/4/9."""
     deviation = math.sqrt(2.5 / 9) + EPSILON
-    expected = [0.5 * (1 if reward else -1) / deviation for reward in [1, 0, 0, 0, 1, 1, 0, 0, 1, 1]]
+    expected = [
+        0.5 * (1 if reward else -1) / deviation for reward in [1, 0, 0, 0, 1, 1, 0, 0, 1, 1]
+    ]
     table = project(TABLE, Advantage(normalization="batch"), beta=1.0)
     assert advantages(table) == pytest.approx(expected, rel=1e-12)
 

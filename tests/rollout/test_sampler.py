@@ -56,7 +56,10 @@ def test_uniforms_belong_to_seed_stream_prompt_and_sample():
     ]
     first = [uniforms(*key, 3)[0] for key in keys]
     assert len(set(first)) == len(keys)
-    assert abs(np.corrcoef(uniforms(0, "s", "p", 0, COUNT), uniforms(0, "s", "p", 1, COUNT))[0, 1]) < 0.05
+    assert (
+        abs(np.corrcoef(uniforms(0, "s", "p", 0, COUNT), uniforms(0, "s", "p", 1, COUNT))[0, 1])
+        < 0.05
+    )
 
 
 def test_parts_of_the_key_do_not_run_into_each_other():

@@ -67,7 +67,9 @@ def test_the_test_split_does_not_change_when_train_grows():
 
 
 @pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="worked answers of all splits share one random stream"
+    strict=True,
+    raises=AssertionError,
+    reason="worked answers of all splits share one random stream",
 )
 def test_the_test_table_does_not_change_when_train_grows():
     errors = {"noise": 0.5}
