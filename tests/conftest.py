@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import random
 import subprocess
 import sys
@@ -226,13 +227,13 @@ def round_(
 def askd_command(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess]:
     """Runs the command line in a process of its own, from an empty folder."""
 
-    def run(*arguments: str | Path) -> subprocess.CompletedProcess:
+    def run(*arguments: object, python: tuple[str, ...] = ()) -> subprocess.CompletedProcess:
         folder = tmp_path / "empty"
         folder.mkdir(exist_ok=True)
         return subprocess.run(
-            [sys.executable, "-m", "askd", *map(str, arguments)],
+            [sys.executable, *python, "-m", "askd", *map(str, arguments)],
             cwd=folder,
-            env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"},
+            env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
             capture_output=True,
             text=True,
             timeout=120,

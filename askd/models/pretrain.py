@@ -139,6 +139,7 @@ class _Phases:
         # A corpus that is long enough for both phases.
         size = (self.spec.steps + COOLDOWN_STEPS) * self.spec.batch_size
         self.records = arithmetic.corpus(self.task, self.spec.errors, size, self.spec.seed)
+        self.validation = arithmetic.prompts(self.task)["validation"]
 
     def run(self) -> list[dict]:
         """Train, and return the log."""
@@ -207,7 +208,7 @@ class _Phases:
         """Whether enough validation prompts are answered right, in one sample at temperature 1."""
         if step % CHECK_EVERY:
             return False
-        prompts = arithmetic.prompts(self.task)["validation"]
+        prompts = self.validation
         longest = max(len(prompt["response"]) for prompt in prompts)
         self.language_model.model.eval()
         rollouts = sample(

@@ -78,7 +78,7 @@ def test_a_rollout_of_an_unknown_prompt_is_refused():
 @pytest.mark.parametrize("reference", ["eight", "", "8.5"])
 def test_a_reference_that_is_no_number_is_refused(reference):
     prompts = [{"prompt_id": "a", "reference": reference}]
-    with pytest.raises(AskdError, match="the reference .* of 'a' is not a number"):
+    with pytest.raises(AskdError, match=r"the reference .* of 'a' is not a number"):
         grade([rollout("=8")], prompts, "arithmetic")
 
 

@@ -229,7 +229,7 @@ def test_the_padding_of_a_head_is_never_sampled(teacher, wanted, make_model):
 def test_a_prompt_that_leaves_no_room_is_refused(teacher, wanted):
     fits = PLAIN.model_copy(update={"max_new_tokens": 64 - max(len(r.prompt) for r in wanted)})
     too_long = fits.model_copy(update={"max_new_tokens": fits.max_new_tokens + 1})
-    with pytest.raises(AskdError, match="prompt 'train-3' has 10 tokens; .* exceeds the context"):
+    with pytest.raises(AskdError, match=r"prompt 'train-3' has 10 tokens; .* exceeds the context"):
         sample(teacher, wanted, too_long, 0, "test")
     assert len(sample(teacher, wanted, fits, 0, "test")) == len(wanted)
 

@@ -129,6 +129,8 @@ def test_student_outputs_are_asked_for_when_their_step_is_taken(methods, source)
 
 def test_a_prompt_without_worked_answer_is_refused(methods, source, prompt_rows):
     bare = [{**row, "response": ""} for row in prompt_rows]
-    with pytest.raises(AskdError, match="'train-0' has no `response`, .* the method SFT trains on"):
+    with pytest.raises(
+        AskdError, match=r"'train-0' has no `response`, .* the method SFT trains on"
+    ):
         source(methods["sft"], bare).rows(0)
     source(methods["gkd"], bare).rows(0)

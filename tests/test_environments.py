@@ -1,0 +1,50 @@
+"""The lock file, pyproject.toml and the conda environments must tell the same story."""
+
+import re
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+PROJECT = tomllib.loads(Path("pyproject.toml").read_text())["project"]
+LOCK = {
+    canonicalize_name(name): pinned
+    for name, pinned in (
+        line.split("==") for line in Path("requirements.lock").read_text().splitlines()
+    )
+}
+CONDA_NAMES = {"pytorch": "torch"}
+
+
+def requirements() -> list[Requirement]:
+    listed = PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"]
+    return [Requirement(line) for line in listed]
+
+
+@pytest.mark.parametrize("requirement", requirements(), ids=lambda item: item.name)
+def test_lock_satisfies_the_project(requirement):
+    assert LOCK[requirement.name] in requirement.specifier
+    assert re.search("[<=]", str(requirement.specifier)) or requirement.name in LOCK
+
+
+def test_lock_is_what_is_installed():
+    assert version("torch").split("+")[0] == LOCK["torch"]
+    assert version("snakemake") == LOCK["snakemake"]
+
+
+@pytest.mark.parametrize("path", sorted(Path("envs").glob("*.yaml")), ids=lambda path: path.stem)
+def test_conda_environments_are_bounded_and_agree_with_the_project(path):
+    environment = yaml.safe_load(path.read_text())
+    assert environment["channels"] == ["conda-forge", "nodefaults"]
+    ranges = {requirement.name: requirement.specifier for requirement in requirements()}
+    for dependency in environment["dependencies"]:
+        name, _, specifier = dependency.partition(" ")
+        assert specifier, f"{dependency} has no bounds"
+        name = CONDA_NAMES.get(name, name)
+        if name != "python":
+            assert SpecifierSet(specifier) == ranges[name]
