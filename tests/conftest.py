@@ -96,7 +96,7 @@ def make_model() -> Callable[..., Any]:
                 num_attention_heads=2,
                 num_key_value_heads=2,
                 max_position_embeddings=CONTEXT,
-                initializer_range=0.4,
+                initializer_range=0.25,
                 tie_word_embeddings=True,
                 bos_token_id=None,
                 eos_token_id=tokenizer.eos_token_id,

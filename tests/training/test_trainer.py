@@ -45,7 +45,16 @@ class Steps:
 def make_trainer(make_model, tmp_path):
     """Makes a trainer of a model in double precision."""
 
-    def make(method, source, objective=None, first_step=0, total_steps=6, model=None, **settings):
+    def make(
+        method,
+        source,
+        objective=None,
+        first_step=0,
+        total_steps=6,
+        model=None,
+        state=None,
+        **settings,
+    ):
         training = Training(**{**BASE, **settings})
         student, teacher = model or make_model(16, seed=2).double(), make_model(24, seed=1).double()
         if objective is None:
@@ -58,7 +67,7 @@ def make_trainer(make_model, tmp_path):
                 training.reduction,
                 training.head_chunk,
             )
-        state = tmp_path / f"state{len(list(tmp_path.iterdir()))}"
+        state = state or tmp_path / f"state{len(list(tmp_path.iterdir()))}"
         return DistillationTrainer(
             student, source, objective, training, 0.01, first_step, total_steps, state, "the run"
         )
@@ -88,25 +97,34 @@ def test_micro_batches_make_the_same_step(make_trainer, make_rows, methods, name
         assert losses == pytest.approx(results[0][1], rel=1e-5)
 
 
-def test_a_step_is_one_of_adamw_on_the_loss_of_all_rows(
+def test_steps_are_those_of_adamw_on_the_loss_of_all_rows(
     make_trainer, make_model, make_rows, methods
 ):
-    rows = make_rows(methods["askd"])
+    steps = [make_rows(methods["askd"], seed=seed) for seed in (0, 1)]
     model = make_model(16, seed=2).double()
-    loss, _ = Objective(methods["askd"], model, None, 102, 0, "sequence", 999)(rows, Totals(rows))
-    loss.backward()
-    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 0.05)
-    assert norm > 0.05
-    torch.optim.AdamW(
-        model.parameters(), lr=0.01 * 1 / 2, betas=(0.8, 0.9), weight_decay=0.0
-    ).step()
+    objective = Objective(methods["askd"], model, None, 102, 0, "sequence", 999)
+    optimizer = torch.optim.AdamW(model.parameters(), betas=(0.8, 0.9), weight_decay=0.0)
+    losses, norms = [], []
+    for rate, rows in zip((0.005, 0.01), steps, strict=True):
+        optimizer.param_groups[0]["lr"] = rate
+        optimizer.zero_grad()
+        loss, _ = objective(rows, Totals(rows))
+        loss.backward()
+        losses.append(loss.item())
+        norms.append(torch.nn.utils.clip_grad_norm_(model.parameters(), 0.05).item())
+        optimizer.step()
+    assert min(norms) > 0.05
     trainer = make_trainer(
-        methods["askd"], Steps(rows), micro_batch_size=2, max_grad_norm=0.05, adam_betas=(0.8, 0.9)
+        methods["askd"],
+        Steps(*steps),
+        micro_batch_size=2,
+        max_grad_norm=0.05,
+        adam_betas=(0.8, 0.9),
     )
-    _, [log] = trainer.run()
+    _, log = trainer.run()
     assert np.abs(weights(trainer.model) - weights(model)).max() < 1e-6
-    assert log["loss"] == pytest.approx(loss.item(), rel=1e-5)
-    assert log["grad_norm"] == pytest.approx(norm.item(), rel=1e-4)
+    assert [entry["loss"] for entry in log] == pytest.approx(losses, rel=1e-5)
+    assert [entry["grad_norm"] for entry in log] == pytest.approx(norms, rel=1e-4)
 
 
 def test_a_step_whose_rows_are_all_clipped_changes_nothing(make_trainer, make_rows):
@@ -137,6 +155,22 @@ def test_the_log_and_the_rows_of_a_training(make_trainer, make_rows, methods):
         assert (found["step"], found["side"], found["prompt_id"]) == (step, row.side, row.prompt_id)
         assert found["response"] == row.response
         assert found["alpha"] == row.alpha and found["kappa"] == row.kappa
+
+
+@pytest.mark.xfail(
+    strict=True, raises=AssertionError, reason="is_done is not asked when a training resumes"
+)
+def test_a_training_that_ended_early_stays_ended(make_trainer, make_rows, methods, tmp_path):
+    """It ended where a checkpoint was saved, and was killed before its model was."""
+    rows = make_rows(methods["sft"])
+    logs = []
+    for _ in range(2):
+        trainer = make_trainer(
+            methods["sft"], Steps(*[rows] * 6), state=tmp_path / "state", checkpoint_every=2
+        )
+        trainer.is_done = lambda step: step == 2
+        logs.append([entry["step"] for entry in trainer.run()[1]])
+    assert logs == [[1, 2], [1, 2]]
 
 
 def test_training_can_end_early(make_trainer, make_rows, methods):
@@ -541,6 +575,19 @@ def test_each_window_trains_on_the_student_of_its_beginning(
             found = np.concatenate([row[column] for row in rows])
             assert np.allclose(found, expected, atol=1e-4)
         assert all(row["alpha"] == 0.5 and row["kappa"] == 1 for row in rows)
+
+
+def test_each_window_has_random_numbers_of_its_own(run_round):
+    """The student hardly changes here; steps 1 and 2 share a prompt, and so on."""
+    steps = of_side(run_round("run", refresh_every=1, learning_rate=1e-12), "sgo")
+    for step in range(1, 5):
+        one, two = (
+            {(row["prompt_id"], row["sample_id"]): row["response"] for row in steps[number]}
+            for number in (step, step + 1)
+        )
+        shared = one.keys() & two.keys()
+        assert len(shared) == 2
+        assert [one[key] for key in shared] != [two[key] for key in shared]
 
 
 def test_only_methods_with_student_outputs_refresh(run_round, monkeypatch):

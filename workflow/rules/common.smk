@@ -1,6 +1,7 @@
 """Needs the merged configuration; gives CONFIG, LAYOUT, ROOT and the environment of the jobs."""
 
 import sys
+from shlex import quote
 
 sys.path.insert(0, str(ROOT))
 
@@ -28,7 +29,7 @@ wildcard_constraints:
 
 
 # Without conda, jobs run in the interpreter that runs snakemake, whatever PATH says.
-ENVIRONMENT = f"export PYTHONPATH={ROOT} OMP_NUM_THREADS={CONFIG.threads}; "
+ENVIRONMENT = f"export PYTHONPATH={quote(str(ROOT))} OMP_NUM_THREADS={CONFIG.threads}; "
 if "conda" not in {str(method) for method in workflow.deployment_settings.deployment_method}:
-    ENVIRONMENT += f"export PATH={Path(sys.executable).parent}:$PATH; "
+    ENVIRONMENT += f"export PATH={quote(str(Path(sys.executable).parent))}:$PATH; "
 shell.prefix(f"set -euo pipefail; {ENVIRONMENT}")
