@@ -21,6 +21,8 @@ def times(benchmarks: Path, output: Path) -> None:
     rows = []
     for folder in sorted(path for path in benchmarks.iterdir() if path.is_dir()):
         jobs = [job for path in sorted(folder.glob("*.tsv")) for job in _read(path)]
+        if not jobs:  # a stage that is running for the first time, as this one may be
+            continue
         seconds = [float(job["s"]) for job in jobs]
         memory = [float(job["max_rss"]) for job in jobs if job["max_rss"] not in ("-", "NA")]
         rows.append(

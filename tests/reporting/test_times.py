@@ -15,6 +15,7 @@ def test_jobs_of_a_stage_are_added_up(tmp_path):
         path = tmp_path / "benchmarks" / stage / f"{job}.tsv"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"s\th:m:s\tmax_rss\n{seconds}\t0:00:02\t{memory}\n")
+    (tmp_path / "benchmarks/times").mkdir()  # snakemake makes it before the stage has run
     times(tmp_path / "benchmarks", tmp_path / "times")
     rows = list(csv.reader((tmp_path / "times.csv").open()))
     assert rows[1:] == [

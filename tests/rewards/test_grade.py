@@ -87,7 +87,7 @@ def test_a_reference_that_is_no_number_is_refused(reference):
 )
 def test_an_answer_of_too_many_digits_is_wrong():
     table = grade([rollout("=" + "9" * 5000)], PROMPTS, "arithmetic")
-    assert table.column("reason").to_pylist() == ["wrong answer"]
+    assert table.column("correct").to_pylist() == [False]
 
 
 def test_an_unknown_grader_is_refused():
