@@ -13,7 +13,7 @@ ARGUMENTS ?=
 # One run at a time in this folder. A run that was killed leaves snakemake's own lock behind; who
 # holds the flock knows that it is stale.
 snakemake = mkdir -p .snakemake && flock --nonblock --close --conflict-exit-code 75 \
-	.snakemake/make.lock sh -c 'rm -rf .snakemake/locks && exec $(BIN)/snakemake $(1)' \
+	.snakemake/make.lock sh -c 'rm -rf .snakemake/locks && exec "$$@"' sh $(BIN)/snakemake $(1) \
 	|| { test $$? -eq 75 && echo 'error: another run is in progress in this folder.' >&2; exit 1; }
 
 # All tables with the seeds of config/config.yaml.

@@ -141,6 +141,12 @@ def write_json(path: str | Path, value: object) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def write_json_lines(path: str | Path, rows: Sequence[dict]) -> None:
+    """Write one JSON object per line, with sorted keys, whole or not at all."""
+    lines = (json.dumps(row, sort_keys=True, allow_nan=False) + "\n" for row in rows)
+    write_text(path, "".join(lines))
+
+
 def table_from_rows(rows: Sequence[dict], schema: pa.Schema) -> pa.Table:
     """A table of `schema` from one dict per row; every column of the schema has to be there."""
     columns = {

@@ -6,7 +6,6 @@ distillation, with the likelihood of a generated corpus as its only term.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -14,7 +13,7 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, Qwen2Config, Qwen2ForCausalLM
 
-from askd.artifacts import write_text
+from askd.artifacts import write_json_lines
 from askd.config import (
     ArithmeticTask,
     Method,
@@ -112,7 +111,7 @@ def pretrain(settings: PretrainSettings, output: Path, metrics: Path, state: Pat
         ).to(default_device())
         phases = _Phases(settings, model, tokenizer, folder)
         log = phases.run()
-        write_text(metrics, "".join(json.dumps(entry) + "\n" for entry in log))
+        write_json_lines(metrics, log)
         save(model, tokenizer, output)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +18,8 @@ from askd.artifacts import (
     SKEWNESS,
     TRAINED_ON,
     read_table,
+    write_json_lines,
     write_table,
-    write_text,
 )
 from askd.config import Advantage, Method, Rollout, Skewness, Strict, Training
 from askd.errors import AskdError
@@ -171,7 +170,7 @@ def train(
         )
         rows, log = trainer.run()
         write_table(output / "trained_on.parquet", rows, TRAINED_ON)
-        write_text(output / "metrics.jsonl", "".join(json.dumps(entry) + "\n" for entry in log))
+        write_json_lines(output / "metrics.jsonl", log)
         save(student.model, student.tokenizer, output / "model")
 
 

@@ -40,7 +40,7 @@ class Project:
 
     def command(self, *arguments: str) -> list[str]:
         """`make` with arguments of snakemake, without an installation."""
-        words = " ".join([*self.arguments, *arguments])
+        words = " ".join([*arguments, *self.arguments])
         return ["make", "-o", f"{sys.prefix}/installed", f"VENV={sys.prefix}", f"ARGUMENTS={words}"]
 
     def make(self, *arguments: str) -> subprocess.CompletedProcess:
