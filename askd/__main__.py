@@ -149,7 +149,9 @@ def project(
     from askd.rewards.project import project as run
 
     other = None if pooled_with is None else read_table(pooled_with, REWARDS)
-    table = run(read_table(rewards, REWARDS), validated_json(Advantage, settings), beta, other)
+    table = run(
+        read_table(rewards, REWARDS), validated_json(Advantage, settings), beta, other, rewards
+    )
     write_table(output, table, SKEWNESS)
 
 

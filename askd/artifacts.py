@@ -196,13 +196,19 @@ def check_table(table: pa.Table, schema: pa.Schema, path: str | Path) -> pa.Tabl
         )
     if table.num_rows == 0:
         raise AskdError(f"{path}: the table is empty; expected at least one row.")
+    for name in schema.names:
+        wanted, found = schema.field(name).type, table.schema.field(name).type
+        if not _is_of_kind(found, wanted):
+            raise AskdError(
+                f"{path}: column {name!r} has the wrong type: {found} where {wanted} is expected."
+            )
     try:
         table = table.select(schema.names).cast(schema)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
         raise AskdError(f"{path}: a column has the wrong type ({error}).") from error
     for name in schema.names:
-        if table.column(name).null_count:
-            row = table.column(name).is_null().to_pylist().index(True)
+        row = _first_null(table.column(name).combine_chunks())
+        if row is not None:
             raise AskdError(f"{path}: row {row} has no value in column {name!r}.")
     key_columns = schema.metadata[b"key"].decode().split(",")
     seen: dict[tuple, int] = {}
@@ -214,6 +220,41 @@ def check_table(table: pa.Table, schema: pa.Schema, path: str | Path) -> pa.Tabl
             )
         seen[key] = row
     return table
+
+
+def _is_of_kind(found: pa.DataType, wanted: pa.DataType) -> bool:
+    """Whether a column may be read as `wanted`; Arrow would cast a number to text and back."""
+    types = pa.types
+    if types.is_struct(wanted):
+        return types.is_struct(found) and all(
+            found.get_field_index(field.name) >= 0
+            and _is_of_kind(found.field(field.name).type, field.type)
+            for field in wanted
+        )
+    if types.is_list(wanted):
+        is_list = types.is_list(found) or types.is_large_list(found)
+        return is_list and _is_of_kind(found.value_type, wanted.value_type)
+    if types.is_null(found):  # no value at all, as in the items of empty lists
+        return True
+    if types.is_floating(wanted):
+        return types.is_floating(found) or types.is_integer(found)
+    for is_kind in (types.is_integer, types.is_boolean):
+        if is_kind(wanted):
+            return is_kind(found)
+    return types.is_string(found) or types.is_large_string(found)
+
+
+def _first_null(values: pa.Array) -> int | None:
+    """The first row that has a null, at any depth."""
+    if values.null_count:
+        return values.is_null().to_pylist().index(True)
+    if pa.types.is_list(values.type):
+        inner = _first_null(values.flatten())
+        return None if inner is None else values.value_parent_indices()[inner].as_py()
+    if pa.types.is_struct(values.type):
+        rows = [row for part in values.flatten() if (row := _first_null(part)) is not None]
+        return min(rows, default=None)
+    return None
 
 
 def keys(table: pa.Table, columns: Sequence[str] = SAMPLE_KEY) -> list[tuple]:

@@ -41,7 +41,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
 class Strict(BaseModel):
     """A section: unknown keys are errors that name the nearest known key."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod
@@ -217,10 +217,9 @@ class SampledSkewTerm(_SkewTerm):
 
 
 def _term_kind(value: Any) -> str | None:
-    if isinstance(value, dict):
-        divergence, estimator = value.get("divergence"), value.get("estimator")
-    else:
-        divergence, estimator = value.divergence, getattr(value, "estimator", None)
+    if not isinstance(value, dict):
+        value = vars(value) if isinstance(value, _Term) else {}
+    divergence, estimator = value.get("divergence"), value.get("estimator")
     if divergence in ("skl", "srkl"):
         return f"skew {estimator}"
     return divergence
@@ -539,10 +538,23 @@ def validate(kind: Any, value: Any, where: str) -> Any:
     except ValidationError as error:
         lines = []
         for problem in error.errors(include_url=False):
-            place = ".".join(str(part) for part in problem["loc"])
+            place = _place(problem["loc"], value)
             message = problem["msg"].removeprefix("Value error, ")
             lines.append(f"{place}: {message}" if place else message)
         raise AskdError(f"{where}: " + "; ".join(lines)) from error
+
+
+def _place(location: tuple[int | str, ...], value: Any) -> str:
+    """The path to a wrong value, without the tags of unions that pydantic puts between."""
+    parts = []
+    for number, part in enumerate(location):
+        try:
+            value = value[part]
+        except (KeyError, IndexError, TypeError):
+            if number < len(location) - 1:
+                continue
+        parts.append(str(part))
+    return ".".join(parts)
 
 
 def validated_json(kind: Any, text: str) -> Any:

@@ -125,7 +125,7 @@ def test_a_missing_column_is_named(rewards, column):
     ],
 )
 def test_a_wrong_type_is_refused(rewards, column, values):
-    with pytest.raises(AskdError, match="f: a column has the wrong type"):
+    with pytest.raises(AskdError, match=r"f: .*column.* has the wrong type"):
         check_table(replaced(rewards, column, values), REWARDS, "f")
 
 
@@ -225,7 +225,6 @@ def test_json_is_whole_readable_and_finite(tmp_path):
 LAX = "check_table casts whatever Arrow can cast, and looks for nulls at the top level only"
 
 
-@pytest.mark.xfail(strict=True, raises=pytest.fail.Exception, reason=LAX)
 @pytest.mark.parametrize(
     ("column", "values"),
     [("prompt_id", [1, 2, 3]), ("sample_id", ["0", "1", "2"]), ("correct", [0.5, 0.0, 1.0])],
@@ -235,7 +234,6 @@ def test_a_type_of_another_kind_is_refused(rewards, column, values):
         check_table(replaced(rewards, column, values), REWARDS, "f")
 
 
-@pytest.mark.xfail(strict=True, raises=pytest.fail.Exception, reason=LAX)
 @pytest.mark.parametrize("message", [{"from": "user", "value": "1+1"}, {"role": "user"}, None])
 def test_messages_without_role_or_content_are_refused(prompt_rows, message):
     columns = {name: [row[name] for row in prompt_rows[:1]] for name in PROMPTS.names}
@@ -243,7 +241,6 @@ def test_messages_without_role_or_content_are_refused(prompt_rows, message):
         check_table(pa.table({**columns, "messages": [[message]]}), PROMPTS, "f")
 
 
-@pytest.mark.xfail(strict=True, raises=pytest.fail.Exception, reason=LAX)
 def test_a_null_inside_a_list_is_refused():
     table = pa.table({"prompt_id": ["a"], "sample_id": [0], "teacher_logprobs": [[-0.5, None]]})
     with pytest.raises(AskdError, match="row 0"):

@@ -139,9 +139,9 @@ def test_the_schema_is_printed(askd_command):
 
 def test_an_unknown_key_in_the_settings(refused):
     command = ["prompts", "--settings", json.dumps({**TASK, "levls": {}})]
-    assert "--settings: arithmetic: unknown key 'levls'; did you mean 'levels'?" in refused(
-        *command
-    )
+    sentence = refused(*command)
+    assert sentence.startswith("error: --settings: ")
+    assert "unknown key 'levls'; did you mean 'levels'?" in sentence
 
 
 def test_settings_that_are_no_json(refused):
@@ -217,13 +217,11 @@ def test_an_unknown_grader(refused, data):
     assert "unknown grader 'arithmetics'; did you mean 'arithmetic'?" in refused(*command)
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="ValueError of askd.skewness")
 @pytest.mark.parametrize("beta", ["-1", "nan"])
 def test_a_projection_that_is_not_positive(refused, data, beta):
     assert "beta" in refused(*project(data, beta))
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="ValueError of askd.skewness")
 def test_a_reward_that_is_no_number(refused, data):
     rows = [GRADED[0], {**GRADED[1], "reward": float("nan")}]
     write_table(data / "rewards.parquet", table_from_rows(rows, REWARDS), REWARDS)
@@ -248,13 +246,13 @@ def test_models_of_different_tokenizers(refused, folders, data, tmp_path):
     ("damage", "reason"), [("unlink", "no weights"), ("truncate", "cannot load the model")]
 )
 def test_a_model_folder_without_whole_weights(refused, folders, data, tmp_path, damage, reason):
-    other = shutil.copytree(folders.student, tmp_path / "other")
+    other = shutil.copytree(folders.teacher, tmp_path / "other")
     weights = other / "model.safetensors"
     if damage == "unlink":
         weights.unlink()
     else:
         weights.write_bytes(weights.read_bytes()[:500])
-    assert f"{other}: {reason}" in refused(*score(folders.teacher, other, data))
+    assert f"{other}: {reason}" in refused(*score(other, folders.student, data))
 
 
 def test_a_rollout_of_a_model_that_was_not_written_to_its_end(refused, folders, data, tmp_path):

@@ -21,6 +21,7 @@ from transformers import (
     AutoTokenizer,
     PreTrainedModel,
     PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
 )
 
 from askd.artifacts import write_json
@@ -41,6 +42,11 @@ class LanguageModel:
     def device(self) -> torch.device:
         """Where the model's weights lie."""
         return next(self.model.parameters()).device
+
+    @cached_property
+    def vocabulary(self) -> int:
+        """Number of tokens that the tokenizer tells apart; a head may be padded beyond it."""
+        return vocabulary_of(self.tokenizer)
 
 
 def default_device() -> torch.device:
@@ -65,17 +71,51 @@ def load(folder: str | Path, dtype: torch.dtype = torch.float32) -> LanguageMode
             f"{folder}: no weights (*.safetensors); make or download the model again, and convert "
             "other formats to safetensors."
         )
+    tokenizer = load_tokenizer(folder)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder)
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, use_safetensors=True)
     except Exception as error:  # transformers and safetensors raise many kinds for broken files
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise AskdError(f"{folder}: cannot load the model ({reason}).") from error
+        raise _cannot_load(folder, error) from error
+    width = model.get_output_embeddings().weight.shape[0]
+    if vocabulary_of(tokenizer) > width:
+        raise AskdError(
+            f"{folder}: the tokenizer has {vocabulary_of(tokenizer)} tokens but the model only "
+            f"{width}; use the tokenizer that the model was made with."
+        )
+    return LanguageModel(model.to(default_device()).eval(), tokenizer, folder)
+
+
+def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
+    """The tokenizer of a model folder, as its tokenizer.json says where it has one.
+
+    AutoTokenizer would rebuild the tokenizer of the model's architecture from the vocabulary, and
+    so read the same text differently where a folder comes with a tokenizer of its own.
+
+    Raises:
+        AskdError: it cannot be read, or lacks a padding token or a chat template.
+    """
+    folder = Path(folder)
+    whole = (folder / "tokenizer.json").is_file()
+    kind = PreTrainedTokenizerFast if whole else AutoTokenizer
+    try:
+        tokenizer = kind.from_pretrained(folder)
+    except Exception as error:  # as many kinds as for models
+        raise _cannot_load(folder, error) from error
     if tokenizer.pad_token_id is None:
         raise AskdError(f"{folder}: the tokenizer has no padding token; set pad_token.")
     if tokenizer.chat_template is None:
         raise AskdError(f"{folder}: the tokenizer has no chat template; add chat_template.jinja.")
-    return LanguageModel(model.to(default_device()).eval(), tokenizer, folder)
+    return tokenizer
+
+
+def vocabulary_of(tokenizer: PreTrainedTokenizerBase) -> int:
+    """One more than the largest token number."""
+    return max(tokenizer.get_vocab().values()) + 1
+
+
+def _cannot_load(folder: Path, error: Exception) -> AskdError:
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return AskdError(f"{folder}: cannot load the model ({reason}).")
 
 
 def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: str | Path) -> None:
@@ -91,6 +131,8 @@ def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: str
         tokenizer.save_pretrained(temporary)
         names = sorted(path.name for path in temporary.iterdir())
         write_json(temporary / MANIFEST, {name: file_digest(temporary / name) for name in names})
+        # From here to the last rename the folder is not whole, and must not look so.
+        (folder / MANIFEST).unlink(missing_ok=True)
         for name in [*names, MANIFEST]:
             os.replace(temporary / name, folder / name)
     finally:
@@ -103,14 +145,16 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def check_same_tokenizer(teacher: LanguageModel, student: LanguageModel) -> None:
+def check_same_tokenizer(
+    teacher: PreTrainedTokenizerBase, student: PreTrainedTokenizerBase
+) -> None:
     """Refuse a pair whose tokenizers differ: the teacher would score nonsense without a sign.
 
     Raises:
         AskdError: the vocabularies, the special tokens or the chat templates differ; says which.
     """
-    where = f"{teacher.folder} and {student.folder}"
-    ours, theirs = teacher.tokenizer.get_vocab(), student.tokenizer.get_vocab()
+    where = f"{teacher.name_or_path} and {student.name_or_path}"
+    ours, theirs = teacher.get_vocab(), student.get_vocab()
     if ours != theirs:
         token = min(
             token for token in ours.keys() | theirs.keys() if ours.get(token) != theirs.get(token)
@@ -119,23 +163,22 @@ def check_same_tokenizer(teacher: LanguageModel, student: LanguageModel) -> None
             f"{where}: the tokenizers differ (token {token!r} has number {ours.get(token)} in the "
             f"teacher's and {theirs.get(token)} in the student's); give both the same tokenizer."
         )
-    if teacher.tokenizer.special_tokens_map != student.tokenizer.special_tokens_map:
+    if teacher.special_tokens_map != student.special_tokens_map:
         raise AskdError(f"{where}: the tokenizers' special tokens differ; make them equal.")
-    if teacher.tokenizer.chat_template != student.tokenizer.chat_template:
+    if teacher.chat_template != student.chat_template:
         raise AskdError(f"{where}: the tokenizers' chat templates differ; make them equal.")
 
 
-def vocabulary_size(folder: str | Path) -> int:
-    """Width of the language-model head, from config.json alone."""
-    path = Path(folder) / "config.json"
-    if not path.is_file():
-        raise AskdError(f"{folder}: no config.json; this is not a Hugging Face model folder.")
-    return json.loads(path.read_text(encoding="utf-8"))["vocab_size"]
-
-
 def read_manifest(folder: str | Path) -> dict[str, str]:
-    """The SHA-256 of each file of a model folder, by name."""
+    """The SHA-256 of each file of a model folder, by name.
+
+    Raises:
+        AskdError: there is none, or it is torn.
+    """
     path = Path(folder) / MANIFEST
     if not path.is_file():
         raise AskdError(f"{folder}: no {MANIFEST}; the folder was not written to its end.")
-    return json.loads(path.read_text(encoding="utf-8"))
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise AskdError(f"{path}: not JSON ({error}); make the model again.") from error

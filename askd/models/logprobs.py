@@ -77,11 +77,6 @@ def head_logprobs(model: PreTrainedModel, hidden: Tensor, vocabulary: int) -> Te
     return logits.log_softmax(dim=-1)
 
 
-def head_width(model: PreTrainedModel) -> int:
-    """Number of tokens that the language-model head tells apart."""
-    return model.get_output_embeddings().weight.shape[0]
-
-
 def token_logprobs(model: PreTrainedModel, batch: Batch, vocabulary: int, chunk: int) -> Tensor:
     """Log-probability (nats) of each response token under `model`, without gradient, [N].
 

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 import torch
+from pydantic import Field
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, Qwen2Config, Qwen2ForCausalLM
 
 from askd.artifacts import write_json_lines
@@ -47,9 +48,9 @@ COOLDOWN_STEPS = 40
 class PretrainSettings(Strict):
     """What a pretraining reads of the configuration."""
 
-    name: str
-    model: PretrainedFromScratch
-    task: ArithmeticTask
+    name: str = Field(description="Names the model in messages.")
+    model: PretrainedFromScratch = Field(description="Size, errors and training.")
+    task: ArithmeticTask = Field(description="The task that it learns.")
 
 
 class CorpusSource:
@@ -183,7 +184,7 @@ class _Phases:
             Method(label="likelihood", reference=NllTerm(divergence="nll")),
             self.language_model.model,
             teacher=None,
-            vocabulary=len(tokenizer),
+            vocabulary=self.language_model.vocabulary,
             pad_token_id=tokenizer.pad_token_id,
             reduction="token",
             head_chunk=training.head_chunk,

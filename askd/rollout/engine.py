@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from rich.progress import track
-from transformers import GenerationConfig, LogitsProcessorList
+from transformers import GenerationConfig, LogitsProcessorList, PreTrainedModel
 
 from askd.config import Rollout
 from askd.errors import AskdError
@@ -90,20 +91,20 @@ def _sample_batch(
         [uniforms(seed, stream, request.prompt_id, request.sample_id, steps) for request in batch]
     )
     sampler = InverseTransformSampler(
-        torch.from_numpy(numbers).to(device), settings.temperature, settings.top_p
+        torch.from_numpy(numbers).to(device),
+        settings.temperature,
+        settings.top_p,
+        language_model.vocabulary,
     )
     ends = end_tokens(language_model)
-    with torch.inference_mode():
+    with torch.inference_mode(), _neutral_generation_config(model):
         output = model.generate(
             input_ids.to(device),
             attention_mask=attention_mask.to(device),
             logits_processor=LogitsProcessorList([sampler]),
-            # Explicit and neutral: a model's own generation_config must not warp the scores.
             generation_config=GenerationConfig(
                 max_new_tokens=steps,
                 do_sample=False,
-                num_beams=1,
-                repetition_penalty=1.0,
                 eos_token_id=ends,
                 pad_token_id=tokenizer.pad_token_id,
             ),
@@ -128,6 +129,17 @@ def _sample_batch(
             }
         )
     return rows
+
+
+@contextmanager
+def _neutral_generation_config(model: PreTrainedModel) -> Iterator[None]:
+    """Put the model's own generation config aside: generate would take warping from it."""
+    own = model.generation_config
+    model.generation_config = GenerationConfig()
+    try:
+        yield
+    finally:
+        model.generation_config = own
 
 
 def end_tokens(language_model: LanguageModel) -> list[int]:

@@ -32,10 +32,12 @@ class InverseTransformSampler(LogitsProcessor):
         uniforms: one number in [0, 1) for each row and step, [B, T].
         temperature: divides the scores; 0 takes the most probable token.
         top_p: smallest probability mass that is sampled from.
+        vocabulary: tokens from this number on are padding of the head, and never drawn.
     """
 
-    def __init__(self, uniforms: Tensor, temperature: float, top_p: float) -> None:
+    def __init__(self, uniforms: Tensor, temperature: float, top_p: float, vocabulary: int) -> None:
         self.uniforms = uniforms
+        self.vocabulary = vocabulary
         self.temperature = temperature
         self.nucleus = TopPLogitsWarper(top_p) if top_p < 1 else None
         self.logprobs: list[Tensor] = []
@@ -43,6 +45,8 @@ class InverseTransformSampler(LogitsProcessor):
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """Scores [B, V] in which only the drawn token of each row is finite."""
         step = len(self.logprobs)
+        scores = scores.clone()
+        scores[:, self.vocabulary :] = -torch.inf
         if self.temperature == 0:
             token = scores.argmax(dim=-1, keepdim=True)
             self.logprobs.append(torch.zeros(len(scores), device=scores.device))

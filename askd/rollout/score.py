@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.progress import track
 
 from askd.models.folder import LanguageModel
-from askd.models.logprobs import collate, head_width, token_logprobs
+from askd.models.logprobs import collate, token_logprobs
 
 
 def score(
@@ -15,15 +15,12 @@ def score(
     responses: Sequence[tuple[list[int], list[int]]],
     batch_size: int,
     head_chunk: int,
-    vocabulary: int | None = None,
     progress: bool = False,
 ) -> list[list[float]]:
     """Log-probability (nats, temperature 1) of each response token, one list per response.
 
-    `responses` are (prompt tokens, response tokens). `vocabulary` is the number of tokens that
-    teacher and student share; by default all that the teacher's head tells apart.
+    `responses` are (prompt tokens, response tokens).
     """
-    vocabulary = vocabulary or head_width(teacher.model)
     order = sorted(range(len(responses)), key=lambda number: sum(map(len, responses[number])))
     batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
     scores: list[list[float]] = [[] for _ in responses]
@@ -33,7 +30,7 @@ def score(
             teacher.tokenizer.pad_token_id,
             teacher.device,
         )
-        logprobs = token_logprobs(teacher.model, collated, vocabulary, head_chunk)
+        logprobs = token_logprobs(teacher.model, collated, teacher.vocabulary, head_chunk)
         parts = logprobs.split(collated.lengths.tolist())
         for number, part in zip(batch, parts, strict=True):
             scores[number] = part.tolist()

@@ -18,8 +18,13 @@ from askd.artifacts import (
 from askd.config import Rollout
 from askd.errors import AskdError
 from askd.models.chat import prompt_tokens
-from askd.models.folder import LanguageModel, check_same_tokenizer, load, read_manifest
-from askd.models.logprobs import head_width
+from askd.models.folder import (
+    LanguageModel,
+    check_same_tokenizer,
+    load,
+    load_tokenizer,
+    read_manifest,
+)
 from askd.rollout.engine import requests, sample
 from askd.rollout.score import score
 from askd.state import resumable
@@ -98,12 +103,11 @@ def score_rollouts(
     Raises:
         AskdError: teacher and student do not share a tokenizer.
     """
-    teacher, student = load(teacher_folder), load(student_folder)
-    check_same_tokenizer(teacher, student)
-    vocabulary = min(head_width(teacher.model), head_width(student.model))
+    teacher = load(teacher_folder)
+    check_same_tokenizer(teacher.tokenizer, load_tokenizer(student_folder))
     rollouts = read_table(rollouts_path, ROLLOUTS).to_pylist()
     prompts = {row["prompt_id"]: row for row in read_table(prompts_path, PROMPTS).to_pylist()}
-    table = score_table(teacher, rollouts, prompts, batch_size, head_chunk, vocabulary)
+    table = score_table(teacher, rollouts, prompts, batch_size, head_chunk)
     write_table(output, table, SCORES)
 
 
@@ -113,19 +117,22 @@ def score_table(
     prompts: dict[str, dict],
     batch_size: int,
     head_chunk: int,
-    vocabulary: int,
 ) -> pa.Table:
-    """The scores table of `rollouts`, whose prompts are found in `prompts` by id."""
+    """The scores table of `rollouts`, whose prompts are found in `prompts` by id.
+
+    Raises:
+        AskdError: a rollout's prompt is unknown.
+    """
+    wanted = list(dict.fromkeys(row["prompt_id"] for row in rollouts))
     tokens = {
-        prompt_id: prompt_tokens(teacher.tokenizer, prompts[prompt_id]["messages"])
-        for prompt_id in {row["prompt_id"] for row in rollouts}
+        row["prompt_id"]: prompt_tokens(teacher.tokenizer, row["messages"])
+        for row in select_prompts(list(prompts.values()), wanted, "prompts")
     }
     logprobs = score(
         teacher,
         [(tokens[row["prompt_id"]], row["token_ids"]) for row in rollouts],
         batch_size,
         head_chunk,
-        vocabulary,
         progress=sys.stderr.isatty(),
     )
     return table_from_rows(

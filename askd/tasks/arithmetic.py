@@ -98,20 +98,22 @@ def expressions(task: ArithmeticTask) -> dict[str, dict[str, list[Expression]]]:
 
 def prompts(task: ArithmeticTask) -> dict[str, list[dict]]:
     """Rows of the prompts tables by split (see `askd.artifacts.PROMPTS`)."""
-    random_ = random.Random(f"responses {task.seed}")
     rows: dict[str, list[dict]] = {}
     for split, levels in expressions(task).items():
-        rows[split] = [
-            {
-                "prompt_id": f"{split}-{level}-{number:05d}",
-                "level": level,
-                "messages": [{"role": "user", "content": str(expression)}],
-                "reference": str(expression.value),
-                "response": worked_answer(expression, task.errors, random_),
-            }
-            for level, drawn in levels.items()
-            for number, expression in enumerate(drawn)
-        ]
+        rows[split] = []
+        for level, drawn in levels.items():
+            # A stream of its own: more training prompts leave the other answers as they were.
+            random_ = random.Random(f"responses {task.seed} {split} {level}")
+            rows[split] += [
+                {
+                    "prompt_id": f"{split}-{level}-{number:05d}",
+                    "level": level,
+                    "messages": [{"role": "user", "content": str(expression)}],
+                    "reference": str(expression.value),
+                    "response": worked_answer(expression, task.errors, random_),
+                }
+                for number, expression in enumerate(drawn)
+            ]
     return rows
 
 

@@ -23,7 +23,8 @@ def read(path: str | Path) -> list[dict]:
     """
     path = Path(path)
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        # Not splitlines: JSON strings may hold other characters that end a line for Python.
+        lines = path.read_text(encoding="utf-8").split("\n")
     except FileNotFoundError as error:
         raise AskdError(f"{path}: no such file.") from error
     except UnicodeDecodeError as error:

@@ -112,10 +112,10 @@ class Objective:
             divergence = _full_vocabulary_divergence(term, module)
 
             def chunk_loss(student: Tensor, teacher: Tensor, alpha: Tensor) -> Tensor:
+                with torch.no_grad():
+                    teacher_logprobs = head_logprobs(self.teacher, teacher, self.vocabulary)
                 return divergence(
-                    head_logprobs(self.student, student, self.vocabulary),
-                    head_logprobs(self.teacher, teacher, self.vocabulary),
-                    alpha,
+                    head_logprobs(self.student, student, self.vocabulary), teacher_logprobs, alpha
                 )
 
             return self._chunked(chunk_loss, hidden, teacher_hidden, tokens.alpha(term)), None

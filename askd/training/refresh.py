@@ -29,7 +29,6 @@ class StudentOutputs:
         prompts: rows of the prompts table by id.
         student: the model in training.
         teacher: scores the outputs, where the method's estimator reads that.
-        vocabulary: number of tokens that teacher and student share.
         rollout: sampling settings.
         advantage: normalisation of rewards.
         beta: scale of the projection to skewness.
@@ -48,7 +47,6 @@ class StudentOutputs:
         prompts: dict[str, dict],
         student: LanguageModel,
         teacher: LanguageModel | None,
-        vocabulary: int,
         rollout: Rollout,
         advantage: Advantage,
         beta: float,
@@ -63,7 +61,6 @@ class StudentOutputs:
         self.prompts = prompts
         self.student = student
         self.teacher = teacher
-        self.vocabulary = vocabulary
         self.rollout = rollout
         self.advantage = advantage
         self.beta = beta
@@ -96,6 +93,7 @@ class StudentOutputs:
             f"{self.stream} step {first_step}",
         )
         model.train()
+        where = f"student outputs of step {first_step}"
         others = []
         if self.method.is_sampled("sgo"):
             others.append(
@@ -105,11 +103,9 @@ class StudentOutputs:
                     self.prompts,
                     self.rollout.batch_size,
                     self.head_chunk,
-                    self.vocabulary,
                 )
             )
         if self.method.uses_rewards("sgo"):
             rewards = grade(rows, prompts, self.grader)
-            others += [rewards, project(rewards, self.advantage, self.beta)]
-        where = f"student outputs of step {first_step}"
+            others += [rewards, project(rewards, self.advantage, self.beta, where=where)]
         return Outputs(table_from_rows(rows, ROLLOUTS), others, where)

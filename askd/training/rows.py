@@ -68,6 +68,15 @@ class Outputs:
         for table in others:
             for row, extra in zip(rows, align(table, wanted, where).to_pylist(), strict=True):
                 row.update(extra)
+        for row in rows:
+            for name in ("sampler_logprobs", "teacher_logprobs"):
+                if name in row and len(row[name]) != len(row["token_ids"]):
+                    raise AskdError(
+                        f"{where}: {name} of prompt {row['prompt_id']!r}, sample "
+                        f"{row['sample_id']}, are {len(row[name])} for "
+                        f"{len(row['token_ids'])} tokens; they were made from other rollouts, run "
+                        "their stage again."
+                    )
         self._by_prompt: dict[str, list[dict]] = defaultdict(list)
         for row in rows:
             self._by_prompt[row["prompt_id"]].append(row)

@@ -26,10 +26,11 @@ from askd.errors import AskdError
 from askd.models.folder import (
     LanguageModel,
     check_same_tokenizer,
+    file_digest,
     load,
+    load_tokenizer,
     read_manifest,
     save,
-    vocabulary_size,
 )
 from askd.state import resumable
 from askd.training.objective import Objective
@@ -98,9 +99,15 @@ def train(
             differ, or the loss is not finite.
     """
     method, training = settings.method, settings.training
-    for side, tables in (("tgo", teacher_tables), ("sgo", student_tables)):
-        if side in method.terms and tables is None:
-            raise AskdError(f"{settings.name}: the method has a term on {side}; give its tables.")
+    tables = {"tgo": teacher_tables, "sgo": student_tables}
+    for side in tables.keys() & method.terms.keys():
+        _check_tables(settings, side, tables[side])
+    # Everything is read before a model is loaded: bad input shows at once.
+    outputs = {
+        side: tables[side].read() if side in method.terms else None for side in ("tgo", "sgo")
+    }
+    prompts = {row["prompt_id"]: row for row in read_table(prompts_path, PROMPTS).to_pylist()}
+    schedule = _steps_of_round(read_table(schedule_path, SCHEDULE), round_)
     refreshes = "sgo" in method.terms and training.refresh_every > 0
     # An objective is deterministic by its inputs; nothing in a training draws from this.
     torch.manual_seed(seed)
@@ -110,27 +117,27 @@ def train(
         "round": round_,
         "student": read_manifest(student_folder),
         "teacher": read_manifest(teacher_folder),
+        "tables": [
+            file_digest(path)
+            for path in (prompts_path, schedule_path, *_paths(teacher_tables, student_tables))
+        ],
     }
     with resumable(state, computed) as folder:
         student = load(student_folder)
+        check_same_tokenizer(load_tokenizer(teacher_folder), student.tokenizer)
         teacher: LanguageModel | None = None
         if method.needs_teacher_model or (refreshes and method.is_sampled("sgo")):
             teacher = load(teacher_folder)
-            check_same_tokenizer(teacher, student)
-        vocabulary = min(vocabulary_size(teacher_folder), vocabulary_size(student_folder))
-        prompts = {row["prompt_id"]: row for row in read_table(prompts_path, PROMPTS).to_pylist()}
-        schedule = _steps_of_round(read_table(schedule_path, SCHEDULE), round_)
         student_outputs = None
         if "sgo" in method.terms:
             student_outputs = StudentOutputs(
-                first=student_tables.read(),
+                first=outputs["sgo"],
                 window=training.refresh_every,
                 method=method,
                 schedule=schedule,
                 prompts=prompts,
                 student=student,
                 teacher=teacher,
-                vocabulary=vocabulary,
                 rollout=settings.rollout,
                 advantage=settings.advantage,
                 beta=settings.skewness.beta,
@@ -145,14 +152,14 @@ def train(
             prompts,
             student.tokenizer,
             settings.rollout.samples_per_prompt,
-            teacher_tables.read() if "tgo" in method.terms else None,
+            outputs["tgo"],
             student_outputs,
         )
         objective = Objective(
             method,
             student.model,
             teacher.model if teacher and method.needs_teacher_model else None,
-            vocabulary,
+            student.vocabulary,
             student.tokenizer.pad_token_id,
             training.reduction,
             training.head_chunk,
@@ -172,6 +179,27 @@ def train(
         write_table(output / "trained_on.parquet", rows, TRAINED_ON)
         write_json_lines(output / "metrics.jsonl", log)
         save(student.model, student.tokenizer, output / "model")
+
+
+def _check_tables(settings: TrainSettings, side: str, tables: SideTables | None) -> None:
+    """Refuse to train a term without a table that it reads; it would read a default unseen."""
+    if tables is None:
+        raise AskdError(f"{settings.name}: the method has a term on {side}; give its tables.")
+    method = settings.method
+    needed = {
+        # Teacher outputs that were sampled unwarped carry their teacher log-probabilities.
+        "scores": method.is_sampled(side) and (side == "sgo" or not settings.rollout.is_plain),
+        "rewards": method.uses_rewards(side),
+        "skewness": method.uses_rewards(side),
+    }
+    for name, is_needed in needed.items():
+        if is_needed and getattr(tables, name) is None:
+            raise AskdError(f"{settings.name}: the term on {side} reads {name}; give that table.")
+
+
+def _paths(*sides: SideTables | None) -> list[Path]:
+    """The tables that are given, in a fixed order."""
+    return [path for side in sides if side is not None for path in vars(side).values() if path]
 
 
 def _steps_of_round(table: pa.Table, round_: int) -> list[list[str]]:

@@ -26,7 +26,9 @@ from askd.errors import AskdError
 from askd.training.objective import Objective, Totals
 from askd.training.rows import Row, StepSource, trained_on
 
+# Marks a whole checkpoint; says so where the training is not to go on behind it.
 COMPLETE = "complete"
+ENDED = "ended"
 
 
 def learning_rate_factor(step: int, total_steps: int, settings: Training) -> float:
@@ -126,6 +128,10 @@ class DistillationTrainer(Trainer):
     def run(self) -> tuple[pa.Table, list[dict]]:
         """Train from the last whole checkpoint to the end; return trained_on and the log."""
         checkpoint = self._last_checkpoint()
+        if checkpoint and (Path(checkpoint) / COMPLETE).read_text() == ENDED:
+            steps = int(Path(checkpoint).name.split("-")[1])
+            self.args.max_steps = steps
+            self.train_dataset = self.train_dataset[: steps * self.micro_batches]
         self.train(resume_from_checkpoint=checkpoint)
         self._save_rows(self.source.steps)
         parts = [read_table(path, TRAINED_ON) for path in sorted(self._row_files())]
@@ -238,10 +244,11 @@ class DistillationTrainer(Trainer):
             write_table(path, trained_on(self._unsaved), TRAINED_ON)
             self._unsaved.clear()
 
-    def checkpoint_is_complete(self, step: int) -> None:
+    def checkpoint_is_complete(self, step: int, ended: bool) -> None:
         """Mark the checkpoint of `step` as whole, with the rows up to it beside it."""
         self._save_rows(step)
-        write_text(self.state_folder / f"checkpoint-{step}" / COMPLETE, "")
+        path = self.state_folder / f"checkpoint-{step}" / COMPLETE
+        write_text(path, ENDED if ended else "")
 
 
 class _Hooks(TrainerCallback):
@@ -251,7 +258,8 @@ class _Hooks(TrainerCallback):
         self.trainer = trainer
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        control.should_training_stop |= self.trainer.is_done(state.global_step)
+        if self.trainer.is_done(state.global_step):
+            control.should_training_stop = control.should_save = True
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.trainer.checkpoint_is_complete(state.global_step)
+        self.trainer.checkpoint_is_complete(state.global_step, control.should_training_stop)

@@ -20,7 +20,6 @@ from askd.models.folder import (
     load,
     read_manifest,
     save,
-    vocabulary_size,
 )
 from askd.models.tokenizer import character_tokenizer
 
@@ -59,11 +58,6 @@ def test_it_is_an_ordinary_hugging_face_folder(folders):
     assert model.config.eos_token_id == tokenizer.eos_token_id
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="AutoTokenizer makes a byte-level BPE of every Qwen2 folder: spaces are dropped",
-)
 @pytest.mark.parametrize("text", ["a b", "\n", "1 + 1 = ä"])
 def test_a_loaded_tokenizer_reads_text_like_the_saved_one(folders, text):
     saved = character_tokenizer(64)
@@ -114,9 +108,6 @@ def test_a_save_that_fails_leaves_no_manifest_and_no_pieces(make_model, tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="the old manifest stays beside new files"
-)
 def test_a_save_that_dies_halfway_leaves_no_manifest_that_is_wrong(make_model, copied, monkeypatch):
     replace = module.os.replace
 
@@ -146,8 +137,6 @@ def test_a_missing_folder_is_refused(tmp_path):
 def test_a_folder_without_config_is_refused(copied):
     (copied / "config.json").unlink()
     assert "no config.json" in refusal(copied)
-    with pytest.raises(AskdError, match=r"no config\.json"):
-        vocabulary_size(copied)
 
 
 def test_a_folder_without_weights_is_refused(copied):
@@ -187,9 +176,6 @@ def test_a_tokenizer_without_padding_is_refused(tmp_path):
     assert "no padding token" in refusal(tmp_path / "model")
 
 
-@pytest.mark.xfail(
-    strict=True, raises=pytest.fail.Exception, reason="the index error comes with the first use"
-)
 def test_a_tokenizer_with_more_tokens_than_the_model_is_refused(make_model, tmp_path):
     tokenizer = character_tokenizer(64)
     tokenizer.add_tokens(["<|new|>"])
@@ -197,9 +183,6 @@ def test_a_tokenizer_with_more_tokens_than_the_model_is_refused(make_model, tmp_
     assert "103 tokens" in refusal(tmp_path / "model")
 
 
-@pytest.mark.xfail(
-    strict=True, raises=pytest.fail.Exception, reason="AutoTokenizer adds the one of Qwen2, unseen"
-)
 def test_a_qwen2_tokenizer_without_padding_is_refused(copied):
     path = copied / "tokenizer_config.json"
     settings = json.loads(path.read_text())
@@ -213,12 +196,13 @@ def test_a_tokenizer_without_chat_template_is_refused(copied):
     assert "no chat template" in refusal(copied)
 
 
-def test_the_width_of_the_head_is_read_without_loading(folders, loaded_student):
-    assert vocabulary_size(folders.student) == len(loaded_student.tokenizer)
+def test_the_vocabulary_is_the_tokenizers_whatever_the_head(make_model, tmp_path):
+    save(make_model(vocabulary=150), character_tokenizer(64), tmp_path / "model")
+    assert load(tmp_path / "model").vocabulary == len(character_tokenizer(64)) == 102
 
 
 def test_equal_tokenizers_are_accepted(teacher, loaded_student):
-    check_same_tokenizer(teacher, loaded_student)
+    check_same_tokenizer(teacher.tokenizer, loaded_student.tokenizer)
 
 
 @pytest.mark.parametrize(
@@ -232,7 +216,7 @@ def test_equal_tokenizers_are_accepted(teacher, loaded_student):
 def test_a_pair_of_different_tokenizers_is_refused(teacher, student, change, reason):
     change(student.tokenizer)
     with pytest.raises(AskdError, match=reason) as error:
-        check_same_tokenizer(teacher, student)
+        check_same_tokenizer(teacher.tokenizer, student.tokenizer)
     assert str(teacher.folder) in str(error.value) and str(student.folder) in str(error.value)
 
 
@@ -243,11 +227,10 @@ def test_a_permuted_vocabulary_is_refused(teacher, student, tmp_path):
     vocabulary["1"], vocabulary["2"] = vocabulary["2"], vocabulary["1"]
     path.write_text(json.dumps(content))
     with pytest.raises(AskdError, match="token '1' has number"):
-        check_same_tokenizer(teacher, load(path.parent))
+        check_same_tokenizer(teacher.tokenizer, load(path.parent).tokenizer)
 
 
-@pytest.mark.xfail(strict=True, raises=json.JSONDecodeError, reason="read without a check")
-@pytest.mark.parametrize("read", [read_manifest, vocabulary_size])
+@pytest.mark.parametrize("read", [read_manifest, load])
 def test_a_torn_manifest_or_config_is_refused(copied, read):
     for name in ("manifest.json", "config.json"):
         (copied / name).write_text("{")

@@ -12,7 +12,6 @@ from askd.errors import AskdError
 from askd.models.logprobs import (
     collate,
     head_logprobs,
-    head_width,
     response_hidden_states,
     token_logprobs,
 )
@@ -56,14 +55,14 @@ def test_collate_says_where_each_response_token_is_predicted():
 @pytest.mark.parametrize("chunk", [1, 3, 4, 1000])
 def test_equal_to_the_dense_softmax_for_unequal_lengths(teacher, chunk):
     batch = collate(ROWS, 0, CPU)
-    logprobs = token_logprobs(teacher.model, batch, head_width(teacher.model), chunk)
-    expected = dense(teacher.model, ROWS, head_width(teacher.model))
+    logprobs = token_logprobs(teacher.model, batch, teacher.vocabulary, chunk)
+    expected = dense(teacher.model, ROWS, teacher.vocabulary)
     assert torch.allclose(logprobs, expected, atol=1e-5)
     assert logprobs.dtype == torch.float32 and not logprobs.requires_grad
 
 
 def test_padding_does_not_enter(teacher):
-    width = head_width(teacher.model)
+    width = teacher.vocabulary
     alone = token_logprobs(teacher.model, collate(ROWS[1:2], 0, CPU), width, 8)
     for pad in (0, 1, 99):
         together = token_logprobs(teacher.model, collate(ROWS, pad, CPU), width, 8)
@@ -72,9 +71,9 @@ def test_padding_does_not_enter(teacher):
 
 def test_a_padded_head_is_cropped_before_the_softmax(make_model, teacher):
     """A student whose head is wider than the teacher's: the padding belongs to no token."""
-    shared = head_width(teacher.model)
+    shared = teacher.vocabulary
     wide = make_model(16, seed=9, vocabulary=shared + 26)
-    assert head_width(wide) == shared + 26
+    assert wide.get_output_embeddings().weight.shape[0] == shared + 26
     batch = collate(ROWS, 0, CPU)
     cropped = token_logprobs(wide, batch, shared, 3)
     assert torch.allclose(cropped, dense(wide, ROWS, shared), atol=1e-5)
@@ -116,6 +115,6 @@ def test_a_token_outside_the_vocabulary_is_refused(teacher):
 
 def test_half_precision_weights_give_single_precision_logprobs(teacher):
     model = copy.deepcopy(teacher.model).to(torch.bfloat16)
-    logprobs = token_logprobs(model, collate(ROWS, 0, CPU), head_width(model), 4)
+    logprobs = token_logprobs(model, collate(ROWS, 0, CPU), teacher.vocabulary, 4)
     assert logprobs.dtype == torch.float32
-    assert torch.allclose(logprobs, dense(model, ROWS, head_width(model)), atol=0.05)
+    assert torch.allclose(logprobs, dense(model, ROWS, teacher.vocabulary), atol=0.05)

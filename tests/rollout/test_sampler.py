@@ -28,10 +28,12 @@ def warped(scores: torch.Tensor, temperature: float, top_p: float) -> np.ndarray
     return np.where(kept, probabilities, 0) / probabilities[kept].sum()
 
 
-def draw(scores, numbers, temperature=1.0, top_p=1.0):
+def draw(scores, numbers, temperature=1.0, top_p=1.0, vocabulary=None):
     """Tokens and log-probabilities for each uniform number, all from the same scores."""
     numbers = torch.as_tensor(numbers, dtype=torch.float64)
-    sampler = InverseTransformSampler(numbers[:, None], temperature, top_p)
+    sampler = InverseTransformSampler(
+        numbers[:, None], temperature, top_p, vocabulary or len(scores)
+    )
     batch = scores.expand(len(numbers), -1)
     result = sampler(torch.zeros(len(numbers), 1, dtype=torch.long), batch.clone())
     assert (result.isfinite().sum(-1) == 1).all()
@@ -99,6 +101,16 @@ def test_a_large_vocabulary_keeps_its_last_token():
     assert tokens.tolist() == [50_000, 100_000, 199_999]
 
 
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_the_padding_of_a_head_has_no_mass(temperature):
+    padded = torch.cat([scores(), torch.full((5,), 100.0)])
+    grid = (np.arange(COUNT) + 0.5) / COUNT
+    tokens, logprobs = draw(padded, grid, temperature, vocabulary=12)
+    expected_tokens, expected_logprobs = draw(scores(), grid, temperature)
+    assert np.array_equal(tokens, expected_tokens)
+    assert np.allclose(logprobs, expected_logprobs, atol=1e-6)
+
+
 def test_greedy_takes_the_most_probable_token_with_logprob_zero():
     tokens, logprobs = draw(scores(), [0.0, 0.5, 0.99], temperature=0)
     assert (tokens == scores().argmax().item()).all()
@@ -106,7 +118,9 @@ def test_greedy_takes_the_most_probable_token_with_logprob_zero():
 
 
 def test_each_step_uses_its_own_number_and_each_row_too():
-    sampler = InverseTransformSampler(torch.tensor([[0.15, 0.95], [0.65, 0.45]]).double(), 1.0, 1.0)
+    sampler = InverseTransformSampler(
+        torch.tensor([[0.15, 0.95], [0.65, 0.45]]).double(), 1.0, 1.0, 10
+    )
     flat = torch.zeros(2, 10)
     drawn = [sampler(torch.zeros(2, 1, dtype=torch.long), flat).argmax(-1).tolist() for _ in "ab"]
     assert drawn == [[1, 6], [9, 4]]

@@ -66,11 +66,6 @@ def test_the_test_split_does_not_change_when_train_grows():
     assert large["train"]["easy"][:60] == small["train"]["easy"]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="worked answers of all splits share one random stream",
-)
 def test_the_test_table_does_not_change_when_train_grows():
     errors = {"noise": 0.5}
     small, large = (prompts(task(train=train, errors=errors))["test"] for train in (60, 200))

@@ -88,9 +88,6 @@ def test_text_of_another_encoding_is_refused(written):
         read(written(GOOD.replace("1+1", "ü").encode("latin-1")))
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AskdError, reason="str.splitlines cuts at more than newlines"
-)
 @pytest.mark.parametrize("character", ["\u2028", "\u0085"])
 def test_separators_of_unicode_do_not_end_a_line(written, character):
     """JSON allows them inside strings, and ensure_ascii=False writes them there."""

@@ -283,9 +283,6 @@ def test_the_logged_coefficient_is_the_mean_weight_of_log_likelihood(evaluate, m
     assert not any("coefficient" in key for key in evaluate(METHODS["gkd"], [rows])[2][0])
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="the teacher's head is applied with gradients on"
-)
 @pytest.mark.parametrize("name", [name for name in METHODS if METHODS[name].needs_teacher_model])
 def test_no_gradient_is_kept_for_the_teacher(evaluate, models, make_rows, name):
     models[1].zero_grad()

@@ -100,9 +100,6 @@ def test_the_table_has_no_row_twice():
         check_table(trained_on([(0, row), (0, row)]), TRAINED_ON, "f")
 
 
-@pytest.mark.xfail(
-    strict=True, raises=pytest.fail.Exception, reason="only keys are compared, not lengths"
-)
 def test_scores_of_other_responses_are_refused(rollouts, scores):
     rows = scores.to_pylist()
     rows[2]["teacher_logprobs"] = rows[2]["teacher_logprobs"][:-1]
