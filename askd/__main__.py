@@ -108,8 +108,10 @@ def score(
     student: Student,
     prompts: Prompts,
     rollouts: Rollouts,
-    batch_size: Annotated[int, _option("Sequences per forward pass.")],
-    head_chunk: Annotated[int, _option("Response tokens whose logits exist at the same time.")],
+    batch_size: Annotated[int, typer.Option(min=1, help="Sequences per forward pass.")],
+    head_chunk: Annotated[
+        int, typer.Option(min=1, help="Response tokens whose logits exist at the same time.")
+    ],
     output: Output,
 ) -> None:
     """Write the teacher's log-probabilities of sampled responses."""

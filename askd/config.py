@@ -454,6 +454,8 @@ class Config(Strict):
 
         for name, model in self.models.items():
             known("task", model.task, f"models.{name}.task", self.tasks)
+            if not isinstance(self.tasks[model.task], ArithmeticTask):
+                raise ValueError(f"models.{name}.task: {model.task!r} is not an arithmetic task")
         for name, pair in self.pairs.items():
             known("model", pair.teacher, f"pairs.{name}.teacher", self.models)
             known("model", pair.student, f"pairs.{name}.student", self.models)

@@ -337,3 +337,11 @@ def test_a_union_of_tasks_reads_either_kind():
     task = {"kind": "jsonl", "grader": "arithmetic", "train": "a", "validation": "b", "test": "c"}
     assert TypeAdapter(config.Task).validate_python(task).train == "a"
     assert "unknown key 'levels'" in refusal(config.Task, {**task, "levels": {}})
+
+
+def test_a_model_that_learns_prompts_from_files_is_refused(configuration):
+    task = {"kind": "jsonl", "grader": "arithmetic", "train": "a", "validation": "b", "test": "c"}
+    own = changed(configuration, "tasks/mine", task)
+    name = next(iter(own["models"]))
+    message = refusal(Config, changed(own, f"models/{name}/task", "mine"))
+    assert f"models.{name}.task: 'mine' is not an arithmetic task" in message

@@ -28,6 +28,7 @@ from askd.errors import AskdError
 from askd.models.chat import prompt_tokens, response_tokens
 from askd.models.folder import LanguageModel, default_device, save
 from askd.models.tokenizer import character_tokenizer
+from askd.provenance import digest
 from askd.rewards.grade import grade
 from askd.rollout.engine import requests, sample
 from askd.state import resumable
@@ -92,7 +93,11 @@ def pretrain(settings: PretrainSettings, output: Path, metrics: Path, state: Pat
             f"models.{settings.name}: hidden_size {spec.hidden_size} is not a multiple of twice "
             f"heads ({2 * spec.heads}), as rotary position embeddings need."
         )
-    with resumable(state, settings.model_dump(mode="json")) as folder:
+    computed = {
+        "settings": settings.model_dump(mode="json"),
+        "code": digest("askd.models.pretrain", "askd.objectives.likelihood"),
+    }
+    with resumable(state, computed) as folder:
         tokenizer = character_tokenizer(CONTEXT_LENGTH)
         torch.manual_seed(spec.seed)
         model = Qwen2ForCausalLM(
@@ -152,7 +157,7 @@ class _Phases:
             return self._phase("falling", 0, steps, peak, final=FINAL_FRACTION)
         log = self._phase("peak", 0, steps, peak, final=1.0, is_done=self._accuracy_is_reached)
         taken = log[-1]["step"]
-        if taken == steps:
+        if taken == steps and not self._accuracy_is_reached(steps):
             raise AskdError(
                 f"models.{self.name}: the accuracy is still below stop_at_accuracy {target} after "
                 f"{steps} steps; raise steps."

@@ -25,6 +25,7 @@ from askd.models.folder import (
     load_tokenizer,
     read_manifest,
 )
+from askd.provenance import digest
 from askd.rollout.engine import requests, sample
 from askd.rollout.score import score
 from askd.state import resumable
@@ -47,6 +48,7 @@ def rollout(
     """
     rows = select_prompts(read_table(prompts_path, PROMPTS).to_pylist(), prompt_ids, prompts_path)
     computed = {
+        "code": digest("askd.rollout.stage"),
         "model": read_manifest(model_folder),
         "prompts": rows,
         "settings": settings.model_dump(mode="json"),

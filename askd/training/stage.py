@@ -32,6 +32,7 @@ from askd.models.folder import (
     read_manifest,
     save,
 )
+from askd.provenance import digest
 from askd.state import resumable
 from askd.training.objective import Objective
 from askd.training.refresh import StudentOutputs
@@ -112,6 +113,7 @@ def train(
     # An objective is deterministic by its inputs; nothing in a training draws from this.
     torch.manual_seed(seed)
     computed = {
+        "code": digest("askd.training.stage", *method.objective_modules),
         "settings": settings.model_dump(mode="json"),
         "seed": seed,
         "round": round_,

@@ -420,6 +420,15 @@ def test_the_state_is_emptied_when_settings_change(run_round, kill_at, capsys):
     assert "resuming" not in capsys.readouterr().out
 
 
+def test_the_state_is_emptied_when_the_code_changes(run_round, kill_at, capsys, monkeypatch):
+    whole = contents(run_round("whole"))
+    die(run_round, kill_at, 5)
+    monkeypatch.setattr(stage, "digest", lambda *_: "other code")
+    capsys.readouterr()
+    assert contents(run_round("run")) == whole
+    assert "resuming" not in capsys.readouterr().out
+
+
 def test_the_state_is_emptied_when_a_table_changes(run_round, kill_at, round_, tmp_path):
     """Also where the path stays the same."""
     path = shutil.copy(round_.student.skewness, tmp_path / "skewness.parquet")

@@ -1,0 +1,61 @@
+import json
+
+import pytest
+
+from askd.artifacts import ITEMS, PROMPTS, read_table, table_from_rows, write_table
+from askd.config import validate
+from askd.errors import AskdError
+from askd.evaluation.evaluate import EvaluateSettings, evaluate
+
+BENCHMARK = {"task": "arithmetic", "level": "easy", "split": "test", "label": "GSM8K"}
+
+
+def settings(**benchmark) -> EvaluateSettings:
+    return validate(
+        EvaluateSettings,
+        {
+            "evaluation": {"samples": 3},
+            "rollout": {"max_new_tokens": 6},
+            "benchmarks": {"sums": {**BENCHMARK, **benchmark}},
+            "grader": "arithmetic",
+        },
+        "test",
+    )
+
+
+@pytest.fixture
+def data(tmp_path, prompt_rows):
+    rows = [{**row, "level": "easy"} for row in prompt_rows]
+    rows[-1]["level"] = "hard"
+    write_table(tmp_path / "data/test.parquet", table_from_rows(rows, PROMPTS), PROMPTS)
+    return tmp_path / "data"
+
+
+def test_every_item_has_one_greedy_answer_and_all_samples(folders, data, prompt_rows, tmp_path):
+    evaluate(settings(), 0, folders.student, data, tmp_path / "eval")
+    items = read_table(tmp_path / "eval/sums/items.parquet", ITEMS).to_pylist()
+    wanted = [row["prompt_id"] for row in prompt_rows[:-1]]
+    greedy = [item for item in items if item["decoding"] == "greedy"]
+    assert [item["prompt_id"] for item in greedy] == wanted
+    sampled = [(i["prompt_id"], i["sample_id"]) for i in items if i["decoding"] == "sampled"]
+    assert sampled == [(prompt_id, sample) for prompt_id in wanted for sample in range(3)]
+    summary = json.loads((tmp_path / "eval/sums/summary.json").read_text())
+    assert summary["items"] == len(wanted) and summary["samples"] == 3
+    correct = [item["correct"] for item in greedy]
+    assert summary["accuracy"]["greedy"] == sum(correct) / len(correct)
+
+
+def test_seed_decides_samples_and_not_greedy_answers(folders, data, tmp_path):
+    texts = {}
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        evaluate(settings(), seed, folders.student, data, tmp_path / name)
+        items = read_table(tmp_path / name / "sums/items.parquet", ITEMS).to_pylist()
+        for decoding in ("greedy", "sampled"):
+            texts[name, decoding] = [i["text"] for i in items if i["decoding"] == decoding]
+    assert texts["a", "sampled"] == texts["b", "sampled"] != texts["c", "sampled"]
+    assert texts["a", "greedy"] == texts["c", "greedy"]
+
+
+def test_a_level_without_prompts_is_refused(folders, data, tmp_path):
+    with pytest.raises(AskdError, match="no prompt of level 'harder'"):
+        evaluate(settings(level="harder"), 0, folders.student, data, tmp_path / "eval")
