@@ -15,7 +15,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parent
 
 # Settings reach a stage as parameters of its rule, and are tracked there key by key.
-UNTRACKED = {"askd.config", "askd.errors"}
+UNTRACKED = ("askd.config", "askd.errors")
 
 
 def digest(*modules: str) -> str:
@@ -27,7 +27,7 @@ def digest(*modules: str) -> str:
     pending = list(modules)
     while pending:
         module = pending.pop()
-        if module not in found and module not in UNTRACKED:
+        if module not in found and not module.startswith(UNTRACKED):
             found.add(module)
             pending.extend(_imports(module))
     text = "".join(f"{module} {_code(module)}\n" for module in sorted(found))

@@ -118,7 +118,7 @@ def test_an_unknown_module_is_a_bug_of_the_caller(package):
 
 def test_the_configuration_is_tracked_key_by_key_and_not_as_code(package):
     before = digest("askd.training.stage")
-    append(package, "config.py")
+    append(package, "config/stages.py")
     append(package, "errors.py")
     assert digest("askd.training.stage") == before
 

@@ -1,0 +1,68 @@
+"""The configuration: every key, its meaning, its bounds, and the references between sections.
+
+`Config` describes a whole run (one scale). The smaller models are also the settings of single
+stages: the workflow passes each stage just the sections that it reads, as JSON, so that an edit of
+one key reruns only what depends on it.
+"""
+
+from askd.config.base import Strict, nearest, validate, validated_json
+from askd.config.methods import (
+    SIDES,
+    FullVocabularySkewTerm,
+    JsdTerm,
+    Method,
+    NllTerm,
+    SampledSkewTerm,
+    Term,
+)
+from askd.config.run import Config, schema
+from askd.config.stages import (
+    Advantage,
+    Benchmark,
+    Evaluation,
+    Rollout,
+    Skewness,
+    Sweep,
+    Table,
+    Training,
+)
+from askd.config.tasks import (
+    ArithmeticLevel,
+    ArithmeticTask,
+    ErrorProcess,
+    JsonlTask,
+    Pair,
+    PretrainedFromScratch,
+    Task,
+)
+
+__all__ = [
+    "SIDES",
+    "Advantage",
+    "ArithmeticLevel",
+    "ArithmeticTask",
+    "Benchmark",
+    "Config",
+    "ErrorProcess",
+    "Evaluation",
+    "FullVocabularySkewTerm",
+    "JsdTerm",
+    "JsonlTask",
+    "Method",
+    "NllTerm",
+    "Pair",
+    "PretrainedFromScratch",
+    "Rollout",
+    "SampledSkewTerm",
+    "Skewness",
+    "Strict",
+    "Sweep",
+    "Table",
+    "Task",
+    "Term",
+    "Training",
+    "nearest",
+    "schema",
+    "validate",
+    "validated_json",
+]

@@ -1,0 +1,133 @@
+"""Settings of the stages, and of the tables and sweeps at their end."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from askd.config.base import Fraction, Strict
+
+
+class Rollout(Strict):
+    """Sampling of responses."""
+
+    samples_per_prompt: PositiveInt = Field(default=4, description="Samples G for each prompt.")
+    temperature: Annotated[float, Field(ge=0)] = Field(
+        default=1.0, description="Sampling temperature; 0 is greedy."
+    )
+    top_p: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=1.0, description="Probability mass of the nucleus."
+    )
+    max_new_tokens: PositiveInt = Field(description="Longest response, end of sequence included.")
+    batch_size: PositiveInt = Field(default=256, description="Responses that are sampled at once.")
+    shard_size: PositiveInt = Field(
+        default=4096, description="Responses per shard; an interrupted rollout resumes by shards."
+    )
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether sampled tokens come from the model's own distribution, unwarped."""
+        return self.temperature == 1.0 and self.top_p == 1.0
+
+
+class Advantage(Strict):
+    """Normalisation of rewards."""
+
+    normalization: Literal["group", "batch"] = Field(
+        default="group", description="Over the samples of a prompt (GRPO) or all (REINFORCE++)."
+    )
+    sides: Literal["separate", "joint"] = Field(
+        default="separate", description="Moments of teacher and student outputs apart or pooled."
+    )
+    epsilon: PositiveFloat = Field(default=1e-4, description="Added to the standard deviation.")
+
+
+class Skewness(Strict):
+    """Projection of advantages to skewness."""
+
+    beta: PositiveFloat = Field(default=1.0, description="Scale: alpha = Phi(beta * advantage).")
+
+
+class Training(Strict):
+    """Student training, the same for every method."""
+
+    learning_rate: PositiveFloat = Field(
+        description="Peak learning rate of methods that have no tuned one."
+    )
+    steps_per_round: PositiveInt = Field(description="Optimizer steps of a round.")
+    prompts_per_step: PositiveInt = Field(description="Prompts of an optimizer step.")
+    refresh_every: Annotated[int, Field(ge=0)] = Field(
+        default=0, description="Sample student outputs anew every so many steps; 0: once a round."
+    )
+    micro_batch_size: PositiveInt = Field(
+        default=128, description="Sequences per forward pass; gradients accumulate over a step."
+    )
+    head_chunk: PositiveInt = Field(
+        default=1024, description="Response tokens whose logits exist at the same time."
+    )
+    reduction: Literal["sequence", "token"] = Field(
+        default="sequence", description="Mean over tokens then sequences, or over all tokens."
+    )
+    adam_betas: tuple[Fraction, Fraction] = Field(
+        default=(0.9, 0.95), description="Decay rates of AdamW's moments."
+    )
+    weight_decay: Annotated[float, Field(ge=0)] = Field(default=0.0, description="AdamW's decay.")
+    warmup_steps: Annotated[int, Field(ge=0)] = Field(
+        default=10, description="Steps of linear warm-up at the start of the first round."
+    )
+    final_learning_rate: Fraction = Field(
+        default=0.1, description="Where the cosine ends, as a fraction of the peak."
+    )
+    max_grad_norm: PositiveFloat = Field(default=1.0, description="Gradients are clipped to it.")
+    checkpoint_every: PositiveInt = Field(
+        default=20, description="Steps between the checkpoints that a killed training resumes from."
+    )
+
+
+class Evaluation(Strict):
+    """Benchmark evaluation."""
+
+    samples: PositiveInt = Field(default=4, description="Samples per item beside the greedy one.")
+    temperature: PositiveFloat = Field(default=1.0, description="Temperature of these samples.")
+    top_p: Annotated[float, Field(gt=0, le=1)] = Field(default=1.0, description="Nucleus mass.")
+
+
+class Benchmark(Strict):
+    """A set of test items."""
+
+    task: str = Field(description="Name of the task.")
+    level: str = Field(description="Level of the task's prompts.")
+    split: Literal["validation", "test"] = Field(default="test", description="Split of the task.")
+    label: str = Field(description="Column heading: the counterpart in the paper.")
+
+
+class Table(Strict):
+    """A table of the paper."""
+
+    title: str = Field(description="Caption.")
+    pairs: list[str] = Field(min_length=1, description="Pairs, in the order of the columns.")
+    systems: list[str] = Field(
+        min_length=1, description="Rows: `teacher`, `student` and names of methods."
+    )
+    benchmarks: list[str] = Field(min_length=1, description="Benchmarks, in column order.")
+    compare: str = Field(description="The method that is tested against every other method.")
+    paper: str = Field(description="CSV file with the paper's own numbers.")
+
+
+class Sweep(Strict):
+    """Choice of learning rates on validation prompts, with the same grid for every method."""
+
+    methods: list[str] = Field(min_length=1, description="Methods that are tuned.")
+    pairs: list[str] = Field(min_length=1, description="Pairs that they are tuned on.")
+    learning_rates: list[PositiveFloat] = Field(min_length=1, description="The grid.")
+    seeds: list[int] = Field(
+        min_length=1, description="Seeds of the tries; apart from the reported ones."
+    )
+    benchmarks: list[str] = Field(
+        min_length=1, description="Benchmarks of validation prompts that choose."
+    )
+
+    def variants(self, method: str) -> dict[float, str]:
+        """The name of `method` at each learning rate of the grid."""
+        return {rate: f"{method}@{rate:g}" for rate in self.learning_rates}
