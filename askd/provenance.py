@@ -14,8 +14,9 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
 
-# Settings reach a stage as parameters of its rule, and are tracked there key by key.
-UNTRACKED = ("askd.config", "askd.errors")
+# Settings reach a stage as parameters of its rule, and are tracked there key by key; the other two
+# change no result.
+UNTRACKED = ("askd.config", "askd.errors", "askd.provenance")
 
 
 def digest(*modules: str) -> str:
