@@ -1,6 +1,5 @@
 """The lock file, pyproject.toml and the conda environments must tell the same story."""
 
-import re
 import tomllib
 from importlib.metadata import version
 from pathlib import Path
@@ -29,7 +28,6 @@ def requirements() -> list[Requirement]:
 @pytest.mark.parametrize("requirement", requirements(), ids=lambda item: item.name)
 def test_lock_satisfies_the_project(requirement):
     assert LOCK[requirement.name] in requirement.specifier
-    assert re.search("[<=]", str(requirement.specifier)) or requirement.name in LOCK
 
 
 def test_lock_is_what_is_installed():
