@@ -16,6 +16,7 @@ from askd.config.methods import (
     Term,
 )
 from askd.config.run import Config, schema
+from askd.config.sandbox import SandboxLimits, SandboxSettings
 from askd.config.stages import (
     Advantage,
     Benchmark,
@@ -54,6 +55,8 @@ __all__ = [
     "PretrainedFromScratch",
     "Rollout",
     "SampledSkewTerm",
+    "SandboxLimits",
+    "SandboxSettings",
     "Skewness",
     "Strict",
     "Sweep",

@@ -1,0 +1,197 @@
+"""The tiers of isolation: how the long-lived process of a worker is started in each.
+
+`namespaces`: bubblewrap gives the process namespaces of its own (users, processes, network, mounts,
+IPC, host name) in which only Python's library is visible; every program then gets namespaces and an
+empty scratch folder of its own. `landlock`: no namespaces; Landlock rules hide the files. In both,
+programs run under Landlock, an allow-list of system calls, and resource limits. Root becomes an
+unprivileged user first.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cache
+from glob import glob
+from pathlib import Path
+
+from askd.sandbox import inside, seccomp
+from askd.sandbox.inside import confine
+from askd.sandbox.result import SandboxRefused
+
+TIERS = ("namespaces", "landlock")
+NOBODY = 65534
+ENVIRONMENT = {"LANG": "C.UTF-8", "PATH": "/usr/bin:/bin", "PYTHONHASHSEED": "0"}
+# The modules of `inside`, under their own names, in an interpreter that has no askd.
+BOOT = """
+import json, sys, types
+sys.path[:] = [path for path in sys.path if path]
+with open(int(sys.argv[2]), encoding="utf-8") as file:
+    payload = json.load(file)
+for name, source in payload["modules"]:
+    module = sys.modules[name] = types.ModuleType(name)
+    module.__path__ = []
+    parent, _, child = name.rpartition(".")
+    if parent:
+        setattr(sys.modules[parent], child, module)
+    exec(compile(source, f"<{name}>", "exec"), module.__dict__)
+sys.modules["askd.sandbox.inside.zygote"].serve(int(sys.argv[1]), payload["setup"])
+"""
+DESCRIBE = """
+import json, os, sys, sysconfig
+print(json.dumps([sys.version.split()[0], sys.version_info >= (3, 10), sys.base_prefix,
+                  sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"),
+                  os.path.realpath(sys.executable)]))
+"""
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """A Python that the sandbox's user can run, and what of the file system it needs.
+
+    `hidden` are folders of installed packages within `readable`: a program sees none of them.
+    """
+
+    path: str
+    version: str
+    readable: tuple[str, ...]
+    hidden: tuple[str, ...]
+
+
+def user() -> dict:
+    """Arguments of `subprocess.Popen` that make root an unprivileged user."""
+    if os.geteuid() != 0:
+        return {}
+    return {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+
+
+@cache
+def interpreter() -> Interpreter:
+    """The interpreter of the sandbox: this one without its packages, or else the system's.
+
+    Raises:
+        SandboxRefused: the sandbox's user can run neither.
+    """
+    for path in (os.path.realpath(sys._base_executable), "/usr/bin/python3", "/usr/local/bin/python3"):
+        try:
+            described = subprocess.run(
+                [path, "-s", "-S", "-c", DESCRIBE],
+                env=ENVIRONMENT,
+                cwd="/",
+                capture_output=True,
+                check=True,
+                timeout=30,
+                **user(),
+            )
+        except (OSError, subprocess.SubprocessError):
+            continue
+        version, recent, prefix, *needed, executable = json.loads(described.stdout)
+        if recent:
+            folders = ["/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/share/zoneinfo"]
+            folders += needed if prefix == "/usr" else [f"{prefix}/lib", *needed]
+            readable = [path for path in dict.fromkeys(folders) if os.path.isdir(path)]
+            return Interpreter(
+                path=executable,
+                version=version,
+                readable=tuple(path for path in readable if not _is_below(path, readable)),
+                hidden=tuple(
+                    path
+                    for folder in readable
+                    for pattern in ("*-packages", "*/*-packages")
+                    for path in glob(f"{folder}/{pattern}")
+                    if path.endswith(("/site-packages", "/dist-packages"))
+                ),
+            )
+    raise SandboxRefused(
+        "sandbox: an unprivileged user can run no Python 3.10 or newer here; install one outside "
+        "of /root (Debian, Ubuntu: apt install python3)."
+    )
+
+
+def _is_below(path: str, folders: list[str]) -> bool:
+    return any(path != folder and path.startswith(f"{folder}/") for folder in folders)
+
+
+def landlock_paths(python: Interpreter) -> list[tuple[str, bool]]:
+    """Landlock can only allow: the readable folders, split where one has a hidden folder below. The
+    second value says whether files may be read, or folders only listed."""
+    paths = [(python.path, True), ("/etc/ld.so.cache", True)]
+    paths += [(f"/dev/{name}", True) for name in ("null", "zero", "urandom", "random")]
+    hidden = {os.path.realpath(path) for path in python.hidden}
+
+    def add(folder: str) -> None:
+        if any(path.startswith(f"{folder}/") for path in hidden):
+            paths.append((folder, False))
+            for entry in os.scandir(folder):
+                if entry.is_symlink() or entry.path in hidden:
+                    continue
+                if entry.is_dir():
+                    add(entry.path)
+                else:
+                    paths.append((entry.path, True))
+        else:
+            paths.append((folder, True))
+
+    for folder in dict.fromkeys(os.path.realpath(path) for path in python.readable):
+        add(folder)
+    return paths
+
+
+def command(tier: str, python: Interpreter) -> list[str]:
+    """The command that starts a worker's process in `tier`.
+
+    Raises:
+        SandboxRefused: bubblewrap is not installed.
+    """
+    start = [python.path, "-s", "-S", "-c", BOOT]
+    if tier == "landlock":
+        return start
+    bubblewrap = shutil.which("bwrap")
+    if bubblewrap is None:
+        raise SandboxRefused(
+            "bubblewrap is not installed (Debian, Ubuntu: apt install bubblewrap; conda: no "
+            "package, use the system's)"
+        )
+    # The capability is one inside the new user namespace: it allows namespaces and a scratch
+    # folder for each program, and every program drops it.
+    words = [bubblewrap, "--unshare-all", "--uid", "1000", "--gid", "1000"]
+    words += ["--cap-add", "CAP_SYS_ADMIN", "--as-pid-1", "--hostname", "sandbox"]
+    for path in (*python.readable, python.path):
+        words += ["--ro-bind", path, path]
+    words += ["--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"]
+    for name in ("null", "zero", "urandom", "random"):
+        words += ["--dev-bind", f"/dev/{name}", f"/dev/{name}"]
+    for path in python.hidden:
+        words += ["--tmpfs", path, "--remount-ro", path]
+    return [*words, "--dir", "/tmp", "--remount-ro", "/", "--chdir", "/", *start]
+
+
+@cache
+def modules() -> list[tuple[str, str]]:
+    """Names and sources of what runs inside, in the order of import."""
+    folder = Path(inside.__file__).parent
+    parents = [("askd", ""), ("askd.sandbox", ""), ("askd.sandbox.inside", "")]
+    names = ("channel", "values", "confine", "candidate", "checker", "zygote")
+    return parents + [
+        (f"askd.sandbox.inside.{name}", (folder / f"{name}.py").read_text(encoding="utf-8"))
+        for name in names
+    ]
+
+
+def versions(tier: str) -> dict:
+    """What a tier stands on: versions of the kernel, its Landlock, libseccomp, bubblewrap, Python."""
+    found = {
+        "kernel": platform.release(),
+        "landlock": confine.landlock_version(),
+        "libseccomp": seccomp.version(),
+        "python": interpreter().version,
+    }
+    if tier == "namespaces":
+        output = subprocess.run([shutil.which("bwrap"), "--version"], capture_output=True, text=True)
+        found["bubblewrap"] = output.stdout.split()[-1]
+    return found

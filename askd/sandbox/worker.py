@@ -1,0 +1,357 @@
+"""A worker: one confined long-lived process, and the programs that it runs one after the other."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import os
+import secrets
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterable
+
+from askd.config import SandboxLimits
+from askd.sandbox import seccomp, tiers
+from askd.sandbox.inside.values import Encoder
+from askd.sandbox.program import FunctionTests, Program, StdioTests
+from askd.sandbox.result import BadTests, Result, SandboxBroken, SandboxRefused, Status
+
+# Seconds in which a sound sandbox starts, confines two processes, or reports their end.
+PATIENCE = 10.0
+# A verdict is a line of JSON; whatever is longer is none.
+LONGEST_VERDICT = 65536
+
+
+class Worker:
+    """Runs programs in `tier`; of one thread at a time.
+
+    Raises:
+        SandboxRefused: the tier's process cannot be started; the sentence says why.
+    """
+
+    def __init__(self, tier: str, limits: SandboxLimits):
+        self.tier = tier
+        self.limits = limits
+        self._null = os.open(os.devnull, os.O_RDWR)
+        self._scratch = "/tmp" if tier == "namespaces" else tempfile.mkdtemp(prefix="askd-sandbox-")
+        self._process: subprocess.Popen | None = None
+        try:
+            self._start()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def pid(self) -> int:
+        """The leader of the process group of all that runs here."""
+        return self._process.pid
+
+    def _start(self) -> None:
+        python = tiers.interpreter()
+        words = tiers.command(self.tier, python)
+        readable = tiers.landlock_paths(python)
+        if self.tier == "landlock" and (user := tiers.user()):
+            os.chown(self._scratch, user["user"], user["group"])
+        setup = {
+            "tier": self.tier,
+            "limits": self.limits.model_dump(),
+            "filter": seccomp.program().hex(),
+            "readable": readable,
+            "scratch": self._scratch,
+        }
+        payload = _memory_file(json.dumps({"modules": tiers.modules(), "setup": setup}).encode())
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._control.settimeout(PATIENCE)
+        errors = tempfile.TemporaryFile()
+        try:
+            self._process = subprocess.Popen(
+                [*words, str(theirs.fileno()), str(payload)],
+                stdin=self._null,
+                stdout=self._null,
+                stderr=errors,
+                pass_fds=(theirs.fileno(), payload),
+                env=tiers.ENVIRONMENT,
+                cwd="/",
+                start_new_session=True,
+                **tiers.user(),
+            )
+            theirs.close()
+            try:
+                self._receive()
+            except SandboxBroken as error:
+                errors.seek(0)
+                lines = errors.read().decode(errors="replace").strip().splitlines()
+                raise SandboxRefused(lines[-1] if lines else str(error)) from None
+        finally:
+            theirs.close()
+            os.close(payload)
+            errors.close()
+
+    def close(self) -> None:
+        """End the process and all that it started."""
+        if self._process is not None:
+            self._control.close()
+            try:
+                self._process.wait(1)
+            except subprocess.TimeoutExpired:
+                pass
+            # No program can leave its process group.
+            try:
+                os.killpg(self._process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            self._process.wait()
+            self._process = None
+        if self._null >= 0:
+            os.close(self._null)
+            self._null = -1
+        if self.tier == "landlock":
+            shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def run(self, program: Program) -> Result:
+        """The verdict on `program`.
+
+        Raises:
+            BadTests: its tests cannot judge any program.
+            SandboxBroken: the sandbox failed; the worker must be closed.
+        """
+        if isinstance(program.tests, FunctionTests):
+            return self._judge(program, program.tests)
+        return self._compare(program, program.tests)
+
+    def _judge(self, program: Program, tests: FunctionTests) -> Result:
+        """Run a program and its tests in two processes; the tests' process has the verdict."""
+        nonce = secrets.token_hex(16)
+        name = tests.entry_point.partition("(")[0].partition(".")[0]
+        common = {"shared": tests.shared, "name": name}
+        with _Descriptors() as held:
+            its_channel, other_channel = held.socket_pair()
+            verdict, its_verdict = held.pipe()
+            output, its_output = held.pipe()
+            job = held.add(
+                _memory_file(json.dumps({**common, "source": _source(program)}).encode())
+            )
+            questions = {
+                **common,
+                "nonce": nonce,
+                "entry": tests.entry_point,
+                "call": tests.call,
+                "setup": tests.setup,
+                "tests": tests.tests,
+            }
+            its_questions = held.add(_memory_file(json.dumps(questions).encode()))
+            descriptors = [
+                self._null, its_output, job, its_channel, its_questions, other_channel, its_verdict
+            ]  # fmt: skip
+            candidate = {"stdin": 0, "stdout": 1, "stderr": 1, "job": 2, "channel": 3}
+            checker = {
+                "stdin": 0, "stdout": 0, "stderr": 0, "job": 4, "channel": 5, "verdict": 6
+            }  # fmt: skip
+            started = time.monotonic()
+            self._begin(
+                [
+                    {"role": "candidate", "descriptors": candidate},
+                    {"role": "checker", "descriptors": checker},
+                ],
+                descriptors,
+            )
+            held.close(*descriptors[1:])
+            deadline = started + self.limits.wall_seconds
+            kept = _drain(
+                {verdict: LONGEST_VERDICT, output: self.limits.output_kib << 10},
+                deadline,
+                until=verdict,
+            )
+            seconds = time.monotonic() - started
+            program_end, tests_end = self._end(0)
+            _drain({output: 0}, time.monotonic())
+        common = {
+            "output": kept[output].decode(errors="replace"),
+            "seconds": seconds,
+            "cpu_seconds": program_end["seconds"],
+            "peak_memory": program_end["memory"],
+            "tier": self.tier,
+        }
+        said = _verdict(kept[verdict], nonce)
+        if said is None:
+            if seconds >= self.limits.wall_seconds or self._used_up(program_end, tests_end):
+                return Result(Status.TIMEOUT, "timeout", "", **common)
+            return Result(Status.FAILED, "tests died", "the tests ended without a verdict", **common)
+        if said["status"] == "bad tests":
+            raise BadTests(f"{program.name}: the tests are at fault: {said['detail']}.")
+        if said["reason"] == "died" and self._used_up(program_end):
+            return Result(Status.TIMEOUT, "timeout", "", **common)
+        status = Status.PASSED if said["status"] == "passed" else Status.FAILED
+        return Result(status, str(said["reason"]), str(said["detail"]), **common)
+
+    def _compare(self, program: Program, tests: StdioTests) -> Result:
+        """Run a script once for each input, and compare what it prints out here."""
+        total = {"seconds": 0.0, "cpu_seconds": 0.0, "peak_memory": 0}
+        for number, (given, expected) in enumerate(zip(tests.inputs, tests.outputs, strict=True)):
+            printed, errors, end, seconds = self._script(program, given, expected)
+            total["seconds"] += seconds
+            total["cpu_seconds"] += end["seconds"]
+            total["peak_memory"] = max(total["peak_memory"], end["memory"])
+            output = (printed + errors)[: self.limits.output_kib << 10].decode(errors="replace")
+            common = {**total, "output": output, "tier": self.tier}
+            test = f"test {number}"
+            if len(printed) > self._longest(expected):
+                return Result(Status.FAILED, "too much output", test, **common)
+            if seconds >= self.limits.wall_seconds or self._used_up(end):
+                return Result(Status.TIMEOUT, "timeout", test, **common)
+            if end["status"] != 0:
+                last = (errors.decode(errors="replace").strip().splitlines() or [""])[-1][:500]
+                reason = "syntax error" if last.startswith("SyntaxError") else "exception"
+                reason = reason if os.WIFEXITED(end["status"]) else "died"
+                return Result(Status.FAILED, reason, f"{test}: {last}", **common)
+            if _lines(printed.decode(errors="replace")) != _lines(expected):
+                return Result(Status.FAILED, "wrong answer", test, **common)
+        return Result(Status.PASSED, "correct", "", **common)
+
+    def _longest(self, expected: str) -> int:
+        return max(self.limits.output_kib << 10, 2 * len(expected.encode(errors="replace")))
+
+    def _script(
+        self, program: Program, given: str, expected: str
+    ) -> tuple[bytes, bytes, dict, float]:
+        """Standard output and error, the end, and the seconds of one run of a script."""
+        with _Descriptors() as held:
+            output, its_output = held.pipe()
+            errors, its_errors = held.pipe()
+            job = held.add(_memory_file(json.dumps({"source": _source(program)}).encode()))
+            stdin = held.add(_memory_file(given.encode(errors="surrogatepass")))
+            places = {"stdin": 0, "stdout": 1, "stderr": 2, "job": 3}
+            descriptors = [stdin, its_output, its_errors, job]
+            started = time.monotonic()
+            self._begin([{"role": "script", "descriptors": places}], descriptors)
+            held.close(*descriptors)
+            deadline = started + self.limits.wall_seconds
+            longest = self._longest(expected)
+            kept = _drain(
+                {output: longest + 1, errors: self.limits.output_kib << 10}, deadline, stop_at=output
+            )
+            wait = 0 if len(kept[output]) > longest else max(0.0, deadline - time.monotonic())
+            (end,) = self._end(wait)
+            return kept[output], kept[errors], end, time.monotonic() - started
+
+    def _used_up(self, *ends: dict) -> bool:
+        """Whether the kernel killed a process for its CPU time."""
+        return any(
+            os.WIFSIGNALED(end["status"]) and end["seconds"] >= self.limits.cpu_seconds - 0.05
+            for end in ends
+        )
+
+    def _begin(self, children: list[dict], descriptors: list[int]) -> None:
+        message = json.dumps({"children": children}).encode()
+        try:
+            socket.send_fds(self._control, [message], descriptors)
+        except OSError as error:
+            raise SandboxBroken(f"sandbox: its process is gone ({error}).") from error
+        reply = self._receive()
+        if "failed" in reply:
+            raise SandboxBroken(f"sandbox: a process could not be confined: {reply['failed']}.")
+
+    def _end(self, wait: float) -> list[dict]:
+        self._control.send(json.dumps({"wait": wait}).encode())
+        return self._receive(wait + PATIENCE)["ended"]
+
+    def _receive(self, patience: float = PATIENCE) -> dict:
+        try:
+            self._control.settimeout(patience)
+            data = self._control.recv(65536)
+        except OSError as error:
+            raise SandboxBroken(f"sandbox: its process does not answer ({error}).") from error
+        if not data:
+            raise SandboxBroken("sandbox: its process ended.")
+        return json.loads(data)
+
+
+class _Descriptors:
+    """Descriptors that are closed at the latest when the block ends."""
+
+    def __init__(self):
+        self._open: set[int] = set()
+
+    def __enter__(self) -> _Descriptors:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close(*self._open)
+
+    def add(self, descriptor: int) -> int:
+        self._open.add(descriptor)
+        return descriptor
+
+    def pipe(self) -> tuple[int, int]:
+        reader, writer = os.pipe()
+        return self.add(reader), self.add(writer)
+
+    def socket_pair(self) -> tuple[int, int]:
+        one, other = socket.socketpair()
+        return self.add(one.detach()), self.add(other.detach())
+
+    def close(self, *descriptors: int) -> None:
+        for descriptor in descriptors:
+            self._open.discard(descriptor)
+            os.close(descriptor)
+
+
+def _memory_file(data: bytes) -> int:
+    """A descriptor from which `data` can be read."""
+    descriptor = os.memfd_create("askd")
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
+
+
+def _source(program: Program) -> object:
+    """The source as plain data: text stays text, and bytes keep a coding line's meaning."""
+    return Encoder().encode(program.source, 0)
+
+
+def _drain(
+    limits: dict[int, int], deadline: float, until: int | None = None, stop_at: int | None = None
+) -> dict[int, bytearray]:
+    """Read descriptors up to `deadline`; of each, keep so many bytes and throw the rest away.
+
+    Ends when all are at their end, when `until` is, or when `stop_at` has filled its limit.
+    """
+    kept = {descriptor: bytearray() for descriptor in limits}
+    poll = select.poll()
+    for descriptor in limits:
+        poll.register(descriptor, select.POLLIN)
+    waiting = set(limits)
+    while waiting and until not in set(limits) - waiting:
+        left = deadline - time.monotonic()
+        if left < 0:
+            break
+        for descriptor, _ in poll.poll(left * 1000):
+            data = os.read(descriptor, 65536)
+            if not data:
+                poll.unregister(descriptor)
+                waiting.discard(descriptor)
+            kept[descriptor] += data[: limits[descriptor] - len(kept[descriptor])]
+            if descriptor == stop_at and len(kept[descriptor]) >= limits[descriptor]:
+                return kept
+    return kept
+
+
+def _verdict(data: bytes, nonce: str) -> dict | None:
+    """What the tests' process said, if it said anything and knows the nonce."""
+    try:
+        said = json.loads(data)
+        known = hmac.compare_digest(str(said.pop("nonce")), nonce)
+    except (ValueError, AttributeError, KeyError):
+        return None
+    return said if known and {"status", "reason", "detail"} <= said.keys() else None
+
+
+def _lines(text: str) -> list[str]:
+    return [line.rstrip() for line in text.strip().splitlines()]
