@@ -126,13 +126,18 @@ def grade(
     prompts: Prompts,
     rollouts: Rollouts,
     output: Output,
+    sandbox: Annotated[str, _option("JSON of the sandbox's settings, for code.")] = "{}",
 ) -> None:
     """Write a reward for each rollout."""
     from askd.artifacts import PROMPTS, REWARDS, ROLLOUTS, read_table, write_table
+    from askd.config import SandboxSettings, validated_json
     from askd.rewards.grade import grade as run
 
     table = run(
-        read_table(rollouts, ROLLOUTS).to_pylist(), read_table(prompts, PROMPTS).to_pylist(), grader
+        read_table(rollouts, ROLLOUTS).to_pylist(),
+        read_table(prompts, PROMPTS).to_pylist(),
+        grader,
+        validated_json(SandboxSettings, sandbox),
     )
     write_table(output, table, REWARDS)
 
@@ -256,6 +261,30 @@ def tune(
     from askd.reporting.sweep import tune as run
 
     run(validated_json(TuneSettings, settings), tries, tuned)
+
+
+@app.command()
+def sandbox(
+    check: Annotated[bool, typer.Option("--check", help="Say which tiers work here.")] = False,
+    settings: Settings = "{}",
+    program: Annotated[Path | None, _option("File of a program to run.")] = None,
+    tests: Annotated[Path | None, _option("File of Python tests of it.")] = None,
+    entry_point: Annotated[str, _option("The function or class that the tests call.")] = "",
+) -> None:
+    """Run a program that is not trusted against tests, or check the sandbox itself.
+
+    Exits with code 0 if the program passes, or if the check finds a tier that `settings` allow.
+    """
+    from askd.config import SandboxSettings, validated_json
+    from askd.sandbox.stage import check_tiers, run_file
+
+    chosen = validated_json(SandboxSettings, settings)
+    if check:
+        check_tiers(chosen)
+    elif program and tests and entry_point:
+        raise typer.Exit(0 if run_file(chosen, program, tests, entry_point) else 1)
+    else:
+        raise AskdError("sandbox: give --check, or --program, --tests and --entry-point.")
 
 
 @app.command()

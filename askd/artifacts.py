@@ -159,10 +159,13 @@ def table_from_rows(rows: Sequence[dict], schema: pa.Schema) -> pa.Table:
 def write_table(path: str | Path, table: pa.Table, schema: pa.Schema) -> None:
     """Write `table` to `path` as Parquet after checking it against `schema`, whole or not at all.
 
+    Metadata that the table has beside the schema's are kept.
+
     Raises:
         AskdError: the table is empty, lacks a column or holds a double key.
     """
-    table = check_table(table, schema, path)
+    metadata = {**(table.schema.metadata or {}), **schema.metadata}
+    table = check_table(table, schema, path).replace_schema_metadata(metadata)
     with atomic_path(path) as temporary:
         pq.write_table(table, temporary, compression="zstd")
 

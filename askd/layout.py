@@ -16,9 +16,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from shlex import quote
 from typing import Any
 
-from askd.config import Benchmark, Config, Pair, Task
+from askd.config import Benchmark, Config, Pair, SandboxSettings, Task
 
 MODEL_FILES = (
     "config.json",
@@ -85,9 +86,16 @@ class Layout:
         """The task of a job's pair."""
         return self.config.tasks[self.pair_of(wildcards).task]
 
-    def grader_of(self, wildcards: Any) -> str:
-        """The grader of a job's task."""
-        return self.task_of(wildcards).grader
+    def sandbox_of(self, task: str) -> SandboxSettings | None:
+        """Where a task's grader runs programs; None if it runs none."""
+        return self.config.sandbox if self.config.tasks[task].grader == "code" else None
+
+    def grade_options(self, wildcards: Any) -> str:
+        """What the grade stage is told of the configuration."""
+        task = self.pair_of(wildcards).task
+        sandbox = self.sandbox_of(task)
+        grader = f"--grader {self.config.tasks[task].grader}"
+        return grader if sandbox is None else f"{grader} --sandbox {quote(as_json(sandbox))}"
 
     def source_files(self, wildcards: Any) -> list[str]:
         """The user's own files of a task that is not generated."""
@@ -210,7 +218,8 @@ class Layout:
                 "rollout": config.rollout,
                 "advantage": config.advantage,
                 "skewness": config.skewness,
-                "grader": self.grader_of(wildcards),
+                "grader": self.task_of(wildcards).grader,
+                "sandbox": self.sandbox_of(self.pair_of(wildcards).task),
             }
         )
 
@@ -242,6 +251,7 @@ class Layout:
                 "rollout": self.config.rollout,
                 "benchmarks": self.benchmarks_of(task, split),
                 "grader": self.config.tasks[task].grader,
+                "sandbox": self.sandbox_of(task),
             }
         )
 

@@ -10,6 +10,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from askd.config.base import Name, Strict, nearest
 from askd.config.methods import Method
+from askd.config.sandbox import SandboxSettings
 from askd.config.stages import (
     Advantage,
     Benchmark,
@@ -43,6 +44,9 @@ class Config(Strict):
     rollout: Rollout = Field(description="Sampling of training responses.")
     advantage: Advantage = Field(default=Advantage(), description="Normalisation of rewards.")
     skewness: Skewness = Field(default=Skewness(), description="Projection to skewness.")
+    sandbox: SandboxSettings = Field(
+        default=SandboxSettings(), description="Where programs that a model wrote are run."
+    )
     training: Training = Field(description="Student training.")
     evaluation: Evaluation = Field(default=Evaluation(), description="Benchmark evaluation.")
     sweep: Sweep | None = Field(default=None, description="Choice of learning rates.")

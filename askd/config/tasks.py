@@ -56,7 +56,10 @@ class JsonlTask(Strict):
     train: str = Field(description="Path of the training prompts.")
     validation: str = Field(description="Path of the validation prompts.")
     test: str = Field(description="Path of the test prompts.")
-    grader: Literal["arithmetic"] = Field(description="Gives the rewards.")
+    grader: Literal["arithmetic", "code"] = Field(
+        description="Gives the rewards: `arithmetic` compares the last number, `code` runs the "
+        "program of an answer against the tests that `reference` holds."
+    )
 
 
 Task = Annotated[ArithmeticTask | JsonlTask, Field(discriminator="kind")]

@@ -7,10 +7,10 @@ from pathlib import Path
 from pydantic import Field
 
 from askd.artifacts import ITEMS, PROMPTS, read_table, table_from_rows, write_json, write_table
-from askd.config import Benchmark, Evaluation, Rollout, Strict
+from askd.config import Benchmark, Evaluation, Rollout, SandboxSettings, Strict
 from askd.errors import AskdError
 from askd.models.folder import LanguageModel, load
-from askd.rewards.grade import grade
+from askd.rewards.grade import grade, sandbox_of
 from askd.rollout.engine import requests, sample
 
 
@@ -21,6 +21,9 @@ class EvaluateSettings(Strict):
     rollout: Rollout = Field(description="Longest response and batch size.")
     benchmarks: dict[str, Benchmark] = Field(description="Benchmarks by name, all of one task.")
     grader: str = Field(description="Grader of the task.")
+    sandbox: SandboxSettings | None = Field(
+        default=None, description="Where the grader runs programs, if it does."
+    )
 
 
 def evaluate(
@@ -39,9 +42,9 @@ def evaluate(
         ]
         if not prompts:
             raise AskdError(f"{path}: no prompt of level {benchmark.level!r} ({name}).")
-        items = _answer(settings, seed, language_model, name, prompts)
+        items, sandbox = _answer(settings, seed, language_model, name, prompts)
         write_table(output / name / "items.parquet", table_from_rows(items, ITEMS), ITEMS)
-        write_json(output / name / "summary.json", _summary(settings, seed, name, items))
+        write_json(output / name / "summary.json", _summary(settings, seed, name, items, sandbox))
         print(name, _accuracies(items), flush=True)
 
 
@@ -51,7 +54,8 @@ def _answer(
     language_model: LanguageModel,
     name: str,
     prompts: list[dict],
-) -> list[dict]:
+) -> tuple[list[dict], dict | None]:
+    """The rows of the items table, and in which sandbox programs were run, if any were."""
     evaluation = settings.evaluation
     decodings = {
         "greedy": {"samples_per_prompt": 1, "temperature": 0.0, "top_p": 1.0},
@@ -62,6 +66,7 @@ def _answer(
         },
     }
     items = []
+    sandbox = None
     for decoding, sampling in decodings.items():
         rollout_settings = settings.rollout.model_copy(update=sampling)
         rollouts = sample(
@@ -71,7 +76,8 @@ def _answer(
             seed,
             f"benchmark {name}",
         )
-        grades = grade(rollouts, prompts, settings.grader).to_pylist()
+        rewards = grade(rollouts, prompts, settings.grader, settings.sandbox)
+        sandbox = sandbox_of(rewards)
         items += [
             {
                 "prompt_id": rollout["prompt_id"],
@@ -84,9 +90,9 @@ def _answer(
                 "response_tokens": len(rollout["token_ids"]),
                 "text": rollout["text"],
             }
-            for rollout, graded in zip(rollouts, grades, strict=True)
+            for rollout, graded in zip(rollouts, rewards.to_pylist(), strict=True)
         ]
-    return items
+    return items, sandbox
 
 
 def _accuracies(items: list[dict]) -> dict[str, float]:
@@ -97,7 +103,9 @@ def _accuracies(items: list[dict]) -> dict[str, float]:
     return accuracies
 
 
-def _summary(settings: EvaluateSettings, seed: int, name: str, items: list[dict]) -> dict:
+def _summary(
+    settings: EvaluateSettings, seed: int, name: str, items: list[dict], sandbox: dict | None
+) -> dict:
     benchmark = settings.benchmarks[name]
     return {
         "benchmark": name,
@@ -109,5 +117,6 @@ def _summary(settings: EvaluateSettings, seed: int, name: str, items: list[dict]
         "max_new_tokens": settings.rollout.max_new_tokens,
         "seed": seed,
         "grader": settings.grader,
+        "sandbox": sandbox,
         "accuracy": _accuracies(items),
     }

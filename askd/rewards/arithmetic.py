@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import re
 
-from askd.rewards.result import Grade
+from askd.errors import AskdError
+from askd.rewards.result import Answer, Grade
 
 # Python refuses to read numbers of thousands of digits, and no answer has them.
 ANSWER = re.compile(r"=\s*(-?\d{1,100})\s*$")
 
 
-def grade(text: str, finish_reason: str, reference: str) -> Grade:
-    """1 for a finished response that ends in `=REFERENCE`, else 0, with the reason."""
-    if finish_reason != "stop":
+def grade(answer: Answer) -> Grade:
+    """1 for a finished response that ends in `=REFERENCE`, else 0, with the reason.
+
+    Raises:
+        AskdError: the reference is not a number.
+    """
+    try:
+        reference = int(answer.reference)
+    except ValueError as error:
+        raise AskdError(
+            f"prompts: the reference {answer.reference!r} of {answer.prompt_id!r} is not a number, "
+            "as grader 'arithmetic' needs."
+        ) from error
+    if answer.finish_reason != "stop":
         return Grade(0.0, False, "unfinished")
-    answer = ANSWER.search(text)
-    if answer is None:
+    found = ANSWER.search(answer.text)
+    if found is None:
         return Grade(0.0, False, "no answer")
-    if int(answer.group(1)) != int(reference):
+    if int(found.group(1)) != reference:
         return Grade(0.0, False, "wrong answer")
     return Grade(1.0, True, "correct")

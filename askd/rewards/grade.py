@@ -2,21 +2,45 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 
 import pyarrow as pa
 
 from askd.artifacts import REWARDS, table_from_rows
-from askd.config import nearest
+from askd.config import SandboxSettings, nearest
 from askd.errors import AskdError
-from askd.rewards import arithmetic
-from askd.rewards.result import Grade
-
-GRADERS: dict[str, Callable[[str, str, str], Grade]] = {"arithmetic": arithmetic.grade}
+from askd.rewards.result import Answer, Grade
 
 
-def grade(rollouts: Sequence[dict], prompts: Sequence[dict], grader: str) -> pa.Table:
+def _arithmetic(answers: Sequence[Answer], _: SandboxSettings) -> tuple[list[Grade], None]:
+    from askd.rewards import arithmetic
+
+    return [arithmetic.grade(answer) for answer in answers], None
+
+
+def _code(answers: Sequence[Answer], settings: SandboxSettings) -> tuple[list[Grade], dict]:
+    from askd.rewards import code
+
+    return code.grade(answers, settings)
+
+
+# A grader gives the grades, and a description of the sandbox if it ran programs in one.
+GRADERS: dict[str, Callable[..., tuple[list[Grade], dict | None]]] = {
+    "arithmetic": _arithmetic,
+    "code": _code,
+}
+
+
+def grade(
+    rollouts: Sequence[dict],
+    prompts: Sequence[dict],
+    grader: str,
+    sandbox: SandboxSettings | None = None,
+) -> pa.Table:
     """The rewards table of `rollouts`; their prompts must be among `prompts`.
+
+    If programs were run, the metadata of the table say in which sandbox.
 
     Raises:
         AskdError: the grader or a rollout's prompt is unknown, or a reference is not what the
@@ -25,7 +49,7 @@ def grade(rollouts: Sequence[dict], prompts: Sequence[dict], grader: str) -> pa.
     if grader not in GRADERS:
         raise AskdError(f"unknown grader {grader!r}; {nearest(grader, GRADERS)}")
     references = {prompt["prompt_id"]: prompt["reference"] for prompt in prompts}
-    rows = []
+    answers = []
     for rollout in rollouts:
         prompt_id = rollout["prompt_id"]
         if prompt_id not in references:
@@ -33,22 +57,27 @@ def grade(rollouts: Sequence[dict], prompts: Sequence[dict], grader: str) -> pa.
                 f"rollouts: prompt_id {prompt_id!r} is not in the prompts table; the rollouts "
                 "were made from other prompts, run their stage again."
             )
-        try:
-            result = GRADERS[grader](
-                rollout["text"], rollout["finish_reason"], references[prompt_id]
-            )
-        except ValueError as error:
-            raise AskdError(
-                f"prompts: the reference {references[prompt_id]!r} of {prompt_id!r} is not a "
-                f"number, as grader {grader!r} needs."
-            ) from error
-        rows.append(
-            {
-                "prompt_id": prompt_id,
-                "sample_id": rollout["sample_id"],
-                "reward": result.reward,
-                "correct": result.correct,
-                "reason": result.reason,
-            }
+        answers.append(
+            Answer(prompt_id, rollout["text"], rollout["finish_reason"], references[prompt_id])
         )
-    return table_from_rows(rows, REWARDS)
+    grades, about = GRADERS[grader](answers, sandbox or SandboxSettings())
+    rows = [
+        {
+            "prompt_id": rollout["prompt_id"],
+            "sample_id": rollout["sample_id"],
+            "reward": graded.reward,
+            "correct": graded.correct,
+            "reason": graded.reason,
+        }
+        for rollout, graded in zip(rollouts, grades, strict=True)
+    ]
+    table = table_from_rows(rows, REWARDS)
+    if about is None:
+        return table
+    return table.replace_schema_metadata({**REWARDS.metadata, b"sandbox": json.dumps(about)})
+
+
+def sandbox_of(rewards: pa.Table) -> dict | None:
+    """In which sandbox the programs of a rewards table were run; None if there were none."""
+    text = (rewards.schema.metadata or {}).get(b"sandbox")
+    return None if text is None else json.loads(text)

@@ -1,8 +1,18 @@
-"""What a grader says of a response."""
+"""What a grader reads of a response, and what it says."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A response, with the reference of its prompt; errors about the reference name the prompt."""
+
+    prompt_id: str
+    text: str
+    finish_reason: str
+    reference: str
 
 
 @dataclass(frozen=True)

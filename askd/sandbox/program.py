@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+
+from askd.sandbox.result import BadTests
+
+ENTRY_POINT = re.compile(r"[A-Za-z_]\w*(\(\))?(\.[A-Za-z_]\w*)*")
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,18 @@ class FunctionTests:
     setup: str = ""
     shared: str = ""
 
+    def __post_init__(self) -> None:
+        if not ENTRY_POINT.fullmatch(self.entry_point):
+            raise BadTests(
+                f"tests: the entry point {self.entry_point!r} is no name of a function or class, "
+                "as in `add` or `Solution().add`."
+            )
+
+    @property
+    def name(self) -> str:
+        """The name that the program must define."""
+        return self.entry_point.partition(".")[0].removesuffix("()")
+
 
 @dataclass(frozen=True)
 class StdioTests:
@@ -32,6 +49,13 @@ class StdioTests:
 
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not self.inputs or len(self.inputs) != len(self.outputs):
+            raise BadTests(
+                f"tests: {len(self.inputs)} inputs and {len(self.outputs)} outputs; there must be "
+                "one output for each input, and one at least."
+            )
 
 
 @dataclass(frozen=True)

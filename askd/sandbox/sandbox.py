@@ -15,13 +15,6 @@ from askd.sandbox.worker import Worker
 
 log = logging.getLogger(__name__)
 
-HINTS = {
-    "namespaces": "it needs bubblewrap (Debian, Ubuntu: apt install bubblewrap) and user "
-    "namespaces (Ubuntu 24.04: sysctl kernel.apparmor_restrict_unprivileged_userns=0; Docker: "
-    "--security-opt seccomp=unconfined)",
-    "landlock": "it needs Linux 5.13 or newer with Landlock among its security modules",
-}
-
 
 class Sandbox:
     """Runs programs that a model wrote, and says whether they pass their tests.
@@ -93,10 +86,10 @@ class Sandbox:
             try:
                 worker = self._start(tier)
             except SandboxRefused as error:
-                failures.append(f"tier {tier}: {error}; {HINTS[tier]}")
+                failures.append(f"tier {tier}: {error}")
                 continue
             for failure in failures:
-                log.warning("sandbox: using tier %s, since %s", tier, failure)
+                log.warning("sandbox: tier %s is used, since %s.", tier, failure)
             return tier, worker
         lower = tiers.TIERS[tiers.TIERS.index(allowed[-1]) + 1 :]
         weaker = f" To allow a weaker tier, set sandbox.lowest_tier: {lower[0]}." if lower else ""
@@ -129,7 +122,9 @@ class Sandbox:
                         worker.close()
                         worker = None
                     if attempt == 1:
-                        raise SandboxBroken(f"{program.name}: twice: {error}") from error
-                    log.warning("%s; a new one is started.", error)
+                        raise SandboxBroken(
+                            f"{program.name}: the sandbox broke twice: {error}."
+                        ) from error
+                    log.warning("the sandbox broke (%s); it is started anew.", error)
         finally:
             self._idle.put(worker)

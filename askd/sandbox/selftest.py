@@ -34,6 +34,8 @@ def could(folder, port, process, variable):
     attempts = {
         "read a file": lambda: open(folder + "/secret").read(),
         "write a file": lambda: open(folder + "/written", "w").write("x"),
+        # Seems to work; it is seen from outside that it does not.
+        "change a file": lambda: os.chmod(folder + "/secret", 0o777) is not None,
         "connect to a port": lambda: socket.create_connection(("127.0.0.1", port), 1),
         "start a process": fork,
         "start a program": lambda: os.posix_spawn("/bin/true", ["true"], {}),
@@ -64,11 +66,16 @@ def check(worker: Worker) -> None:
             arguments = (folder, server.getsockname()[1], os.getpid(), variable)
             tests = FunctionTests(f"found = could{arguments}\nassert found == [], found", "could")
             result = worker.run(Program(PROBE, tests))
-            wrong = worker.run(Program("def could(): return 1", FunctionTests("assert could() == 2", "could")))
+            wrong = worker.run(
+                Program("def could(): return 1", FunctionTests("assert could() == 2", "could"))
+            )
         except SandboxBroken as error:
             raise SandboxRefused(str(error)) from error
         finally:
             del os.environ[variable]
+        touched = os.listdir(folder) != ["secret"] or Path(folder, "secret").stat().st_mode & 0o111
+    if touched:
+        raise SandboxRefused("a test program could change a file")
     if not result.passed:
         raise SandboxRefused(f"a test program was not confined ({result.reason} {result.detail})")
     if wrong.reason != "wrong answer":

@@ -26,7 +26,8 @@ from askd.sandbox.result import SandboxRefused
 
 TIERS = ("namespaces", "landlock")
 NOBODY = 65534
-ENVIRONMENT = {"LANG": "C.UTF-8", "PATH": "/usr/bin:/bin", "PYTHONHASHSEED": "0"}
+# One order of sets for all; no address space that malloc sets aside for each thread.
+ENVIRONMENT = {"LANG": "C.UTF-8", "MALLOC_ARENA_MAX": "1", "PYTHONHASHSEED": "0"}
 # The modules of `inside`, under their own names, in an interpreter that has no askd.
 BOOT = """
 import json, sys, types
@@ -64,10 +65,31 @@ class Interpreter:
 
 
 def user() -> dict:
-    """Arguments of `subprocess.Popen` that make root an unprivileged user."""
-    if os.geteuid() != 0:
+    """Arguments of `subprocess.Popen` that make root an unprivileged user.
+
+    Empty for others, and for the root of a user namespace that has no second user: that one is an
+    ordinary user outside, and its capabilities are dropped with everybody's.
+    """
+    if os.geteuid() != 0 or not all(_has(f"/proc/self/{kind}_map") for kind in ("uid", "gid")):
         return {}
     return {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+
+
+def _has(map_of_numbers: str) -> bool:
+    lines = Path(map_of_numbers).read_text(encoding="ascii").splitlines()
+    ranges = [(int(line.split()[0]), int(line.split()[2])) for line in lines]
+    return any(first <= NOBODY < first + count for first, count in ranges)
+
+
+def check_kernel() -> None:
+    """Raises SandboxRefused where the kernel has no Landlock, which both tiers need."""
+    try:
+        confine.landlock_version()
+    except OSError as error:
+        raise SandboxRefused(
+            f"the kernel offers no Landlock ({error.strerror.rpartition(': ')[2]}); it takes Linux "
+            "5.13 or newer with landlock in /sys/kernel/security/lsm"
+        ) from error
 
 
 @cache
@@ -77,7 +99,11 @@ def interpreter() -> Interpreter:
     Raises:
         SandboxRefused: the sandbox's user can run neither.
     """
-    for path in (os.path.realpath(sys._base_executable), "/usr/bin/python3", "/usr/local/bin/python3"):
+    for path in (
+        os.path.realpath(sys._base_executable),
+        "/usr/bin/python3",
+        "/usr/local/bin/python3",
+    ):
         try:
             described = subprocess.run(
                 [path, "-s", "-S", "-c", DESCRIBE],
@@ -108,8 +134,8 @@ def interpreter() -> Interpreter:
                 ),
             )
     raise SandboxRefused(
-        "sandbox: an unprivileged user can run no Python 3.10 or newer here; install one outside "
-        "of /root (Debian, Ubuntu: apt install python3)."
+        "an unprivileged user can run no Python 3.10 or newer here; install one outside of /root "
+        "(Debian, Ubuntu: apt install python3)"
     )
 
 
@@ -154,12 +180,12 @@ def command(tier: str, python: Interpreter) -> list[str]:
     bubblewrap = shutil.which("bwrap")
     if bubblewrap is None:
         raise SandboxRefused(
-            "bubblewrap is not installed (Debian, Ubuntu: apt install bubblewrap; conda: no "
-            "package, use the system's)"
+            "bubblewrap is not installed (Debian, Ubuntu: apt install bubblewrap; in a conda "
+            "environment too)"
         )
     # The capability is one inside the new user namespace: it allows namespaces and a scratch
     # folder for each program, and every program drops it.
-    words = [bubblewrap, "--unshare-all", "--uid", "1000", "--gid", "1000"]
+    words = [bubblewrap, "--unshare-all", "--unshare-user", "--uid", "1000", "--gid", "1000"]
     words += ["--cap-add", "CAP_SYS_ADMIN", "--as-pid-1", "--hostname", "sandbox"]
     for path in (*python.readable, python.path):
         words += ["--ro-bind", path, path]
@@ -184,7 +210,7 @@ def modules() -> list[tuple[str, str]]:
 
 
 def versions(tier: str) -> dict:
-    """What a tier stands on: versions of the kernel, its Landlock, libseccomp, bubblewrap, Python."""
+    """What a tier stands on: kernel, its Landlock, libseccomp, bubblewrap, Python."""
     found = {
         "kernel": platform.release(),
         "landlock": confine.landlock_version(),
@@ -192,6 +218,8 @@ def versions(tier: str) -> dict:
         "python": interpreter().version,
     }
     if tier == "namespaces":
-        output = subprocess.run([shutil.which("bwrap"), "--version"], capture_output=True, text=True)
+        output = subprocess.run(
+            [shutil.which("bwrap"), "--version"], capture_output=True, text=True
+        )
         found["bubblewrap"] = output.stdout.split()[-1]
     return found

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import json
 import os
 import secrets
-import select
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable
 
 from askd.config import SandboxLimits
 from askd.sandbox import seccomp, tiers
+from askd.sandbox.descriptors import Descriptors, drain, memory_file
 from askd.sandbox.inside.values import Encoder
 from askd.sandbox.program import FunctionTests, Program, StdioTests
 from askd.sandbox.result import BadTests, Result, SandboxBroken, SandboxRefused, Status
@@ -25,6 +25,12 @@ from askd.sandbox.result import BadTests, Result, SandboxBroken, SandboxRefused,
 PATIENCE = 10.0
 # A verdict is a line of JSON; whatever is longer is none.
 LONGEST_VERDICT = 65536
+LONGEST_SOURCE = 4 << 20
+START_HINTS = {
+    "namespaces": "; are user namespaces switched off? (Ubuntu 24.04: sysctl "
+    "kernel.apparmor_restrict_unprivileged_userns=0; Docker: --security-opt seccomp=unconfined)",
+    "landlock": "",
+}
 
 
 class Worker:
@@ -35,6 +41,7 @@ class Worker:
     """
 
     def __init__(self, tier: str, limits: SandboxLimits):
+        tiers.check_kernel()
         self.tier = tier
         self.limits = limits
         self._null = os.open(os.devnull, os.O_RDWR)
@@ -64,47 +71,39 @@ class Worker:
             "readable": readable,
             "scratch": self._scratch,
         }
-        payload = _memory_file(json.dumps({"modules": tiers.modules(), "setup": setup}).encode())
+        payload = json.dumps({"modules": tiers.modules(), "setup": setup}).encode()
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._control.settimeout(PATIENCE)
-        errors = tempfile.TemporaryFile()
-        try:
+        with Descriptors() as held, tempfile.TemporaryFile() as errors:
+            handed = (held.add(theirs.detach()), held.add(memory_file(payload)))
             self._process = subprocess.Popen(
-                [*words, str(theirs.fileno()), str(payload)],
+                [*words, *map(str, handed)],
                 stdin=self._null,
                 stdout=self._null,
                 stderr=errors,
-                pass_fds=(theirs.fileno(), payload),
+                pass_fds=handed,
                 env=tiers.ENVIRONMENT,
                 cwd="/",
                 start_new_session=True,
                 **tiers.user(),
             )
-            theirs.close()
+            held.close(handed[0])
             try:
                 self._receive()
             except SandboxBroken as error:
                 errors.seek(0)
                 lines = errors.read().decode(errors="replace").strip().splitlines()
-                raise SandboxRefused(lines[-1] if lines else str(error)) from None
-        finally:
-            theirs.close()
-            os.close(payload)
-            errors.close()
+                message = lines[-1] if lines else str(error)
+                raise SandboxRefused(message + START_HINTS[self.tier]) from None
 
     def close(self) -> None:
         """End the process and all that it started."""
         if self._process is not None:
             self._control.close()
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(1)
-            except subprocess.TimeoutExpired:
-                pass
             # No program can leave its process group.
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
             self._process.wait()
             self._process = None
         if self._null >= 0:
@@ -120,6 +119,9 @@ class Worker:
             BadTests: its tests cannot judge any program.
             SandboxBroken: the sandbox failed; the worker must be closed.
         """
+        if len(program.source) > LONGEST_SOURCE:
+            detail = f"{len(program.source)} characters"
+            return Result(Status.FAILED, "source too long", detail, "", 0.0, 0.0, 0, self.tier)
         if isinstance(program.tests, FunctionTests):
             return self._judge(program, program.tests)
         return self._compare(program, program.tests)
@@ -127,15 +129,12 @@ class Worker:
     def _judge(self, program: Program, tests: FunctionTests) -> Result:
         """Run a program and its tests in two processes; the tests' process has the verdict."""
         nonce = secrets.token_hex(16)
-        name = tests.entry_point.partition("(")[0].partition(".")[0]
-        common = {"shared": tests.shared, "name": name}
-        with _Descriptors() as held:
+        common = {"shared": tests.shared, "name": tests.name}
+        with Descriptors() as held:
             its_channel, other_channel = held.socket_pair()
             verdict, its_verdict = held.pipe()
             output, its_output = held.pipe()
-            job = held.add(
-                _memory_file(json.dumps({**common, "source": _source(program)}).encode())
-            )
+            job = held.add(memory_file(json.dumps({**common, "source": _source(program)}).encode()))
             questions = {
                 **common,
                 "nonce": nonce,
@@ -144,7 +143,7 @@ class Worker:
                 "setup": tests.setup,
                 "tests": tests.tests,
             }
-            its_questions = held.add(_memory_file(json.dumps(questions).encode()))
+            its_questions = held.add(memory_file(json.dumps(questions).encode()))
             descriptors = [
                 self._null, its_output, job, its_channel, its_questions, other_channel, its_verdict
             ]  # fmt: skip
@@ -162,14 +161,14 @@ class Worker:
             )
             held.close(*descriptors[1:])
             deadline = started + self.limits.wall_seconds
-            kept = _drain(
+            kept = drain(
                 {verdict: LONGEST_VERDICT, output: self.limits.output_kib << 10},
                 deadline,
                 until=verdict,
             )
             seconds = time.monotonic() - started
             program_end, tests_end = self._end(0)
-            _drain({output: 0}, time.monotonic())
+            drain({output: 0}, time.monotonic())
         common = {
             "output": kept[output].decode(errors="replace"),
             "seconds": seconds,
@@ -181,13 +180,15 @@ class Worker:
         if said is None:
             if seconds >= self.limits.wall_seconds or self._used_up(program_end, tests_end):
                 return Result(Status.TIMEOUT, "timeout", "", **common)
-            return Result(Status.FAILED, "tests died", "the tests ended without a verdict", **common)
+            return Result(
+                Status.FAILED, "tests died", "the tests ended without a verdict", **common
+            )
         if said["status"] == "bad tests":
             raise BadTests(f"{program.name}: the tests are at fault: {said['detail']}.")
         if said["reason"] == "died" and self._used_up(program_end):
             return Result(Status.TIMEOUT, "timeout", "", **common)
         status = Status.PASSED if said["status"] == "passed" else Status.FAILED
-        return Result(status, str(said["reason"]), str(said["detail"]), **common)
+        return Result(status, str(said["reason"]), _clean(said["detail"]), **common)
 
     def _compare(self, program: Program, tests: StdioTests) -> Result:
         """Run a script once for each input, and compare what it prints out here."""
@@ -220,11 +221,11 @@ class Worker:
         self, program: Program, given: str, expected: str
     ) -> tuple[bytes, bytes, dict, float]:
         """Standard output and error, the end, and the seconds of one run of a script."""
-        with _Descriptors() as held:
+        with Descriptors() as held:
             output, its_output = held.pipe()
             errors, its_errors = held.pipe()
-            job = held.add(_memory_file(json.dumps({"source": _source(program)}).encode()))
-            stdin = held.add(_memory_file(given.encode(errors="surrogatepass")))
+            job = held.add(memory_file(json.dumps({"source": _source(program)}).encode()))
+            stdin = held.add(memory_file(given.encode(errors="surrogatepass")))
             places = {"stdin": 0, "stdout": 1, "stderr": 2, "job": 3}
             descriptors = [stdin, its_output, its_errors, job]
             started = time.monotonic()
@@ -232,8 +233,10 @@ class Worker:
             held.close(*descriptors)
             deadline = started + self.limits.wall_seconds
             longest = self._longest(expected)
-            kept = _drain(
-                {output: longest + 1, errors: self.limits.output_kib << 10}, deadline, stop_at=output
+            kept = drain(
+                {output: longest + 1, errors: self.limits.output_kib << 10},
+                deadline,
+                stop_at=output,
             )
             wait = 0 if len(kept[output]) > longest else max(0.0, deadline - time.monotonic())
             (end,) = self._end(wait)
@@ -251,10 +254,10 @@ class Worker:
         try:
             socket.send_fds(self._control, [message], descriptors)
         except OSError as error:
-            raise SandboxBroken(f"sandbox: its process is gone ({error}).") from error
+            raise SandboxBroken(f"its process is gone ({error})") from error
         reply = self._receive()
         if "failed" in reply:
-            raise SandboxBroken(f"sandbox: a process could not be confined: {reply['failed']}.")
+            raise SandboxBroken(f"a process could not be confined: {reply['failed']}")
 
     def _end(self, wait: float) -> list[dict]:
         self._control.send(json.dumps({"wait": wait}).encode())
@@ -265,82 +268,15 @@ class Worker:
             self._control.settimeout(patience)
             data = self._control.recv(65536)
         except OSError as error:
-            raise SandboxBroken(f"sandbox: its process does not answer ({error}).") from error
+            raise SandboxBroken(f"its process does not answer ({error})") from error
         if not data:
-            raise SandboxBroken("sandbox: its process ended.")
+            raise SandboxBroken("its process ended")
         return json.loads(data)
-
-
-class _Descriptors:
-    """Descriptors that are closed at the latest when the block ends."""
-
-    def __init__(self):
-        self._open: set[int] = set()
-
-    def __enter__(self) -> _Descriptors:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close(*self._open)
-
-    def add(self, descriptor: int) -> int:
-        self._open.add(descriptor)
-        return descriptor
-
-    def pipe(self) -> tuple[int, int]:
-        reader, writer = os.pipe()
-        return self.add(reader), self.add(writer)
-
-    def socket_pair(self) -> tuple[int, int]:
-        one, other = socket.socketpair()
-        return self.add(one.detach()), self.add(other.detach())
-
-    def close(self, *descriptors: int) -> None:
-        for descriptor in descriptors:
-            self._open.discard(descriptor)
-            os.close(descriptor)
-
-
-def _memory_file(data: bytes) -> int:
-    """A descriptor from which `data` can be read."""
-    descriptor = os.memfd_create("askd")
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    return descriptor
 
 
 def _source(program: Program) -> object:
     """The source as plain data: text stays text, and bytes keep a coding line's meaning."""
     return Encoder().encode(program.source, 0)
-
-
-def _drain(
-    limits: dict[int, int], deadline: float, until: int | None = None, stop_at: int | None = None
-) -> dict[int, bytearray]:
-    """Read descriptors up to `deadline`; of each, keep so many bytes and throw the rest away.
-
-    Ends when all are at their end, when `until` is, or when `stop_at` has filled its limit.
-    """
-    kept = {descriptor: bytearray() for descriptor in limits}
-    poll = select.poll()
-    for descriptor in limits:
-        poll.register(descriptor, select.POLLIN)
-    waiting = set(limits)
-    while waiting and until not in set(limits) - waiting:
-        left = deadline - time.monotonic()
-        if left < 0:
-            break
-        for descriptor, _ in poll.poll(left * 1000):
-            data = os.read(descriptor, 65536)
-            if not data:
-                poll.unregister(descriptor)
-                waiting.discard(descriptor)
-            kept[descriptor] += data[: limits[descriptor] - len(kept[descriptor])]
-            if descriptor == stop_at and len(kept[descriptor]) >= limits[descriptor]:
-                return kept
-    return kept
 
 
 def _verdict(data: bytes, nonce: str) -> dict | None:
@@ -351,6 +287,11 @@ def _verdict(data: bytes, nonce: str) -> dict | None:
     except (ValueError, AttributeError, KeyError):
         return None
     return said if known and {"status", "reason", "detail"} <= said.keys() else None
+
+
+def _clean(text: object) -> str:
+    """Text that can be written as UTF-8."""
+    return str(text).encode("utf-8", "replace").decode()
 
 
 def _lines(text: str) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from askd.artifacts import ROLLOUTS, table_from_rows
-from askd.config import Advantage, Method, Rollout
+from askd.config import Advantage, Method, Rollout, SandboxSettings
 from askd.models.folder import LanguageModel
 from askd.rewards.grade import grade
 from askd.rewards.project import project
@@ -33,6 +33,7 @@ class StudentOutputs:
         advantage: normalisation of rewards.
         beta: scale of the projection to skewness.
         grader: gives the rewards.
+        sandbox: where the grader runs programs.
         head_chunk: response tokens whose logits exist at the same time.
         seed: of the run.
         stream: names the round.
@@ -51,6 +52,7 @@ class StudentOutputs:
         advantage: Advantage,
         beta: float,
         grader: str,
+        sandbox: SandboxSettings | None,
         head_chunk: int,
         seed: int,
         stream: str,
@@ -65,6 +67,7 @@ class StudentOutputs:
         self.advantage = advantage
         self.beta = beta
         self.grader = grader
+        self.sandbox = sandbox
         self.head_chunk = head_chunk
         self.seed = seed
         self.stream = stream
@@ -106,6 +109,6 @@ class StudentOutputs:
                 )
             )
         if self.method.uses_rewards("sgo"):
-            rewards = grade(rows, prompts, self.grader)
+            rewards = grade(rows, prompts, self.grader, self.sandbox)
             others += [rewards, project(rewards, self.advantage, self.beta, where=where)]
         return Outputs(table_from_rows(rows, ROLLOUTS), others, where)

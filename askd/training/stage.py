@@ -21,7 +21,15 @@ from askd.artifacts import (
     write_json_lines,
     write_table,
 )
-from askd.config import Advantage, Method, Rollout, Skewness, Strict, Training
+from askd.config import (
+    Advantage,
+    Method,
+    Rollout,
+    SandboxSettings,
+    Skewness,
+    Strict,
+    Training,
+)
 from askd.errors import AskdError
 from askd.models.folder import (
     LanguageModel,
@@ -53,6 +61,9 @@ class TrainSettings(Strict):
     advantage: Advantage = Field(description="Normalisation of their rewards.")
     skewness: Skewness = Field(description="Projection of their rewards.")
     grader: str = Field(description="Grader of their rewards.")
+    sandbox: SandboxSettings | None = Field(
+        default=None, description="Where the grader runs programs, if it does."
+    )
 
 
 @dataclass(frozen=True)
@@ -144,6 +155,7 @@ def train(
                 advantage=settings.advantage,
                 beta=settings.skewness.beta,
                 grader=settings.grader,
+                sandbox=settings.sandbox,
                 head_chunk=training.head_chunk,
                 seed=seed,
                 stream=f"student round {round_}",

@@ -8,7 +8,7 @@ from askd.artifacts import REWARDS, check_table
 from askd.errors import AskdError
 from askd.rewards import arithmetic
 from askd.rewards.grade import grade
-from askd.rewards.result import Grade
+from askd.rewards.result import Answer, Grade
 
 PROMPTS = [{"prompt_id": "a", "reference": "8"}, {"prompt_id": "b", "reference": "-3"}]
 
@@ -53,7 +53,7 @@ def rollout(text: str, finish_reason: str = "stop", prompt_id: str = "a", sample
 def test_verdicts(text, finish_reason, reference, reason):
     correct = reason == "correct"
     expected = Grade(float(correct), correct, reason)
-    assert arithmetic.grade(text, finish_reason, reference) == expected
+    assert arithmetic.grade(Answer("a", text, finish_reason, reference)) == expected
 
 
 def test_rewards_of_rollouts_come_in_their_order():

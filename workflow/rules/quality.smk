@@ -14,12 +14,12 @@ rule grade:
     conda:
         "../../envs/data.yaml"
     params:
-        grader=LAYOUT.grader_of,
+        grader=LAYOUT.grade_options,
         code=digest("askd.rewards.grade"),
     message:
         "Grade: {wildcards.pair}, {wildcards.run}, seed {wildcards.seed}, round {wildcards.round}, {wildcards.side}"
     shell:
-        "python -m askd grade --grader {params.grader} --prompts {input.prompts}"
+        "python -m askd grade {params.grader} --prompts {input.prompts}"
         " --rollouts {input.rollouts} --output {output} > {log} 2>&1"
 
 

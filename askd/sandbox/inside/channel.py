@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 
-LARGEST = 16 * 1024 * 1024
+LARGEST = 64 * 1024 * 1024
 
 
 class Closed(Exception):

@@ -73,11 +73,14 @@ def _outcome(job: dict, channel: Channel) -> dict:
     except Lost as error:
         return _failed("died", str(error))
     except NoPlainArgument as error:
+        # Later calls may pass on what the program returned.
+        if program.answers:
+            return _failed("no plain data", str(error))
         return _bad_tests(str(error))
     except BaseException as error:
         if program.lost:
             return _failed("died", program.lost)
-        if program.calls == 0 or isinstance(error, SystemExit):
+        if program.answers == 0:
             return _bad_tests(f"they fail by themselves: {_words(error)}")
         return _explain(error, job["tests"], program)
     if program.lost:
@@ -97,7 +100,7 @@ def _explain(error: BaseException, tests: str, program: _Program) -> dict:
     numbers = [frame.lineno for frame in frames if frame.filename == "<tests>"]
     line = lines[numbers[-1] - 1].strip() if numbers else ""
     if isinstance(error, AssertionError) and program.raised is not error:
-        return _failed("wrong answer", line)
+        return _failed("wrong answer", f"{line} ({error})" if error.args else line)
     reason = _REASONS.get(getattr(error, "kind", type(error).__name__), "exception")
     return _failed(reason, f"{_words(error)} at: {line}")
 
@@ -125,6 +128,7 @@ class _Program:
         self.encoder = Encoder(shared, _number)
         self.decoder = Decoder(shared, lambda number, name: _Remote(self, number, (), name))
         self.calls = 0
+        self.answers = 0
         self.lost = ""
         self.raised: BaseException | None = None
 
@@ -143,6 +147,7 @@ class _Program:
         try:
             self.channel.send(request)
             answer = self.channel.receive()
+            self.answers += 1
             return self._result(answer, positional)
         except (Closed, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
             self.lost = f"in call {self.calls}: {_words(error)}"

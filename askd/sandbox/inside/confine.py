@@ -39,9 +39,7 @@ def _check(result: int, what: str) -> int:
 
 def landlock_version() -> int:
     """The kernel's version of Landlock; raises OSError where there is none."""
-    return _check(
-        _libc.syscall(LANDLOCK_CREATE_RULESET, None, ctypes.c_size_t(0), 1), "Landlock"
-    )
+    return _check(_libc.syscall(LANDLOCK_CREATE_RULESET, None, ctypes.c_size_t(0), 1), "Landlock")
 
 
 def landlock_rules(readable: list[tuple[str, bool]], writable: list[str]) -> int:

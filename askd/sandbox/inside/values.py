@@ -1,10 +1,10 @@
 """Plain data as JSON text: all that crosses between a program and its tests.
 
 None, bool, int, float, complex, str, bytes, bytearray, list, tuple, set, frozenset, dict, range,
-views of a dict (as lists) and what is left of built-in iterators. Subclasses are reduced with the methods of the base
-class, so that nothing that a program overrides takes part in a comparison. Instances of classes of
-the shared source cross by value. Whatever else a program returns becomes a handle, which the other
-side can call and which equals nothing.
+views of a dict (as lists) and what is left of built-in iterators. Subclasses are reduced with the
+methods of the base class, so that nothing that a program overrides takes part in a comparison.
+Instances of classes of the shared source cross by value. Whatever else a program returns becomes a
+handle, which the other side can call and which equals nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import types
 
 DEPTH = 200
 NODES = 300_000
-SIZE = 4 * 1024 * 1024
+# Hexadecimal digits make bytes twice as long.
+SIZE = 16 * 1024 * 1024
 # Longer integers are written in base 16, which Python reads in linear time.
 SHORT_INT = 10**15
 VIEWS = (type({}.keys()), type({}.values()), type({}.items()))
@@ -44,7 +45,7 @@ class Encoder:
         self.nodes = 0
         text = json.dumps(self.encode(value, 0), separators=(",", ":"))
         if len(text) > SIZE:
-            raise NotPlain("more than 4 MiB of data")
+            raise NotPlain("more than 16 MiB of data")
         return text
 
     def encode(self, value, depth):
@@ -99,7 +100,7 @@ class Encoder:
     def _count(self, size):
         """Refuse early what would only fill the memory."""
         if size > SIZE:
-            raise NotPlain("more than 4 MiB of data")
+            raise NotPlain("more than 16 MiB of data")
 
 
 def _attributes(value) -> dict:
@@ -128,10 +129,10 @@ class Decoder:
             ValueError: the text is not what an Encoder writes.
         """
         if len(text) > SIZE:
-            raise ValueError("more than 4 MiB of data")
+            raise ValueError("more than 16 MiB of data")
         try:
             return self.decode(json.loads(text))
-        except (TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
+        except (TypeError, LookupError, AttributeError, RecursionError, OverflowError) as error:
             raise ValueError(f"not plain data: {type(error).__name__}") from error
 
     def decode(self, data):

@@ -144,6 +144,7 @@ class _Zygote:
                     os._exit(0)
             rules = _place(spec["descriptors"], descriptors, ready, self._rules(spec))
             try:
+                confine.drop_capabilities()
                 confine.limit(self.limits, count_threads=self.namespaces)
                 confine.lock(rules, self.filter)
             except OSError as error:
@@ -164,7 +165,6 @@ class _Zygote:
         if self.namespaces:
             limits = self.limits
             confine.mount_scratch(scratch, limits["scratch_mib"] << 20, limits["scratch_files"])
-            confine.drop_capabilities()
             rules = confine.landlock_rules(self.readable, [scratch, "/dev/null"])
         else:
             rules = self.rules[_side(spec)]
@@ -184,7 +184,9 @@ class _Zygote:
                 if left <= 0 or all(child.end for child in children):
                     break
             tick = TICK if not self.namespaces else None
-            waits = [wait for wait in (tick, None if deadline is None else left) if wait is not None]
+            waits = [
+                wait for wait in (tick, None if deadline is None else left) if wait is not None
+            ]
             events = poll.poll(min(waits) * 1000 if waits else None)
             for descriptor, _ in events:
                 if descriptor == self.control.fileno():
