@@ -32,7 +32,18 @@ class ErrorProcess(Strict):
     )
 
 
-class ArithmeticTask(Strict):
+class GradedTask(Strict):
+    """What all tasks have."""
+
+    grader: str = Field(description="Gives the rewards.")
+
+    @property
+    def grader_module(self) -> str:
+        """The module of the grader, for the digests of stages that use it."""
+        return f"askd.rewards.{self.grader}"
+
+
+class ArithmeticTask(GradedTask):
     """Generated chains of additions and subtractions with worked steps."""
 
     kind: Literal["arithmetic"] = Field(description="Generated arithmetic.")
@@ -48,7 +59,7 @@ class ArithmeticTask(Strict):
     grader: Literal["arithmetic"] = Field(default="arithmetic", description="Gives the rewards.")
 
 
-class JsonlTask(Strict):
+class JsonlTask(GradedTask):
     """Prompts from JSON Lines files with the keys `prompt`, `reference` and, optionally,
     `response` and `level`."""
 

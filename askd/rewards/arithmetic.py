@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
+from askd.config import SandboxSettings
 from askd.errors import AskdError
 from askd.rewards.result import Answer, Grade
 
@@ -11,7 +13,12 @@ from askd.rewards.result import Answer, Grade
 ANSWER = re.compile(r"=\s*(-?\d{1,100})\s*$")
 
 
-def grade(answer: Answer) -> Grade:
+def grade(answers: Sequence[Answer], _: SandboxSettings) -> tuple[list[Grade], None]:
+    """A grade for each answer; no program is run."""
+    return [grade_one(answer) for answer in answers], None
+
+
+def grade_one(answer: Answer) -> Grade:
     """1 for a finished response that ends in `=REFERENCE`, else 0, with the reason.
 
     Raises:

@@ -3,33 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from importlib import import_module
 
 import pyarrow as pa
 
 from askd.artifacts import REWARDS, table_from_rows
 from askd.config import SandboxSettings, nearest
 from askd.errors import AskdError
-from askd.rewards.result import Answer, Grade
+from askd.rewards.result import Answer
 
-
-def _arithmetic(answers: Sequence[Answer], _: SandboxSettings) -> tuple[list[Grade], None]:
-    from askd.rewards import arithmetic
-
-    return [arithmetic.grade(answer) for answer in answers], None
-
-
-def _code(answers: Sequence[Answer], settings: SandboxSettings) -> tuple[list[Grade], dict]:
-    from askd.rewards import code
-
-    return code.grade(answers, settings)
-
-
-# A grader gives the grades, and a description of the sandbox if it ran programs in one.
-GRADERS: dict[str, Callable[..., tuple[list[Grade], dict | None]]] = {
-    "arithmetic": _arithmetic,
-    "code": _code,
-}
+# A grader is a module of this package with a function `grade`: answers and the sandbox's settings
+# to grades, and to a description of the sandbox if programs were run in one.
+GRADERS = ("arithmetic", "code")
 
 
 def grade(
@@ -60,7 +46,9 @@ def grade(
         answers.append(
             Answer(prompt_id, rollout["text"], rollout["finish_reason"], references[prompt_id])
         )
-    grades, about = GRADERS[grader](answers, sandbox or SandboxSettings())
+    grades, about = import_module(f"askd.rewards.{grader}").grade(
+        answers, sandbox or SandboxSettings()
+    )
     rows = [
         {
             "prompt_id": rollout["prompt_id"],

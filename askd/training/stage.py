@@ -124,7 +124,11 @@ def train(
     # An objective is deterministic by its inputs; nothing in a training draws from this.
     torch.manual_seed(seed)
     computed = {
-        "code": digest("askd.training.stage", *method.objective_modules),
+        "code": digest(
+            "askd.training.stage",
+            *method.objective_modules,
+            f"askd.rewards.{settings.grader}",
+        ),
         "settings": settings.model_dump(mode="json"),
         "seed": seed,
         "round": round_,

@@ -53,7 +53,7 @@ def rollout(text: str, finish_reason: str = "stop", prompt_id: str = "a", sample
 def test_verdicts(text, finish_reason, reference, reason):
     correct = reason == "correct"
     expected = Grade(float(correct), correct, reason)
-    assert arithmetic.grade(Answer("a", text, finish_reason, reference)) == expected
+    assert arithmetic.grade_one(Answer("a", text, finish_reason, reference)) == expected
 
 
 def test_rewards_of_rollouts_come_in_their_order():

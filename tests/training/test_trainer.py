@@ -600,12 +600,13 @@ def test_only_methods_with_student_outputs_refresh(run_round, monkeypatch):
 
 def test_refreshed_outputs_are_graded_and_projected(run_round, monkeypatch, prompts_path):
     """With a reference that the student's outputs match by chance, rewards are not all zero."""
+    from askd.rewards import arithmetic
     from askd.rewards.result import Grade
 
-    def by_length(text, finish_reason, reference):
-        return Grade(float(len(text) % 2), len(text) % 2 == 1, "made up")
+    def by_length(answer):
+        return Grade(float(len(answer.text) % 2), len(answer.text) % 2 == 1, "made up")
 
-    monkeypatch.setitem(refresh.grade.__globals__["GRADERS"], "arithmetic", by_length)
+    monkeypatch.setattr(arithmetic, "grade_one", by_length)
     steps = of_side(run_round("run", refresh_every=1), "sgo")
     later = [row for step in range(1, 6) for row in steps[step]]
     assert len({row["alpha"] for row in later}) > 1

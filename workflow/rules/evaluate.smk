@@ -35,7 +35,7 @@ for task, split in LAYOUT.evaluations:
             model=subpath(input.model, parent=True),
             data=subpath(input.data, parent=True),
             folder=subpath(output[0], ancestor=2),
-            code=digest("askd.evaluation.evaluate"),
+            code=digest("askd.evaluation.evaluate", CONFIG.tasks[task].grader_module),
         message:
             "Evaluate: {wildcards.pair}, {wildcards.system}, seed {wildcards.seed}"
         shell:

@@ -18,7 +18,7 @@ rule pretrain:
         settings=LAYOUT.pretrain_settings,
         folder=subpath(output[0], parent=True),
         state=f"{LAYOUT.state}/models/{{model}}",
-        code=digest("askd.models.pretrain", "askd.objectives.likelihood"),
+        code=digest("askd.models.pretrain", "askd.objectives.likelihood", "askd.rewards.arithmetic"),
     message:
         "Pretrain {wildcards.model}"
     shell:

@@ -15,7 +15,7 @@ rule grade:
         "../../envs/data.yaml"
     params:
         grader=LAYOUT.grade_options,
-        code=digest("askd.rewards.grade"),
+        code=lambda wildcards: digest("askd.rewards.grade", LAYOUT.task_of(wildcards).grader_module),
     message:
         "Grade: {wildcards.pair}, {wildcards.run}, seed {wildcards.seed}, round {wildcards.round}, {wildcards.side}"
     shell:

@@ -33,7 +33,9 @@ rule train:
         folder=subpath(output.metrics, parent=True),
         state=f"{LAYOUT.state}/{{pair}}/{{method}}/seed{{seed}}/round{{round}}/train",
         code=lambda wildcards: digest(
-            "askd.training.stage", *CONFIG.methods[wildcards.method].objective_modules
+            "askd.training.stage",
+            *CONFIG.methods[wildcards.method].objective_modules,
+            LAYOUT.task_of(wildcards).grader_module,
         ),
     message:
         "Train: {wildcards.pair}, {wildcards.method}, seed {wildcards.seed}, to round {wildcards.round}"
