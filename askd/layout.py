@@ -100,7 +100,7 @@ class Layout:
     def source_files(self, wildcards: Any) -> list[str]:
         """The user's own files of a task that is not generated."""
         task = self.config.tasks[wildcards.task]
-        return [] if task.kind == "arithmetic" else [task.train, task.validation, task.test]
+        return [] if task.kind != "jsonl" else [task.train, task.validation, task.test]
 
     def training_prompts(self, wildcards: Any) -> str:
         """The prompts that a job's pair is trained on."""
@@ -145,7 +145,14 @@ class Layout:
         """What the pretrain stage reads of the configuration."""
         model = self.config.models[wildcards.model]
         task = self.config.tasks[model.task]
-        return as_json({"name": wildcards.model, "model": model, "task": task})
+        return as_json(
+            {
+                "name": wildcards.model,
+                "model": model,
+                "task": task,
+                "sandbox": self.sandbox_of(model.task),
+            }
+        )
 
     # --- rollouts and their quality ------------------------------------------------------------
 

@@ -300,7 +300,7 @@ def models_below(kind, seen: set) -> set:
 
 def test_every_key_has_a_description():
     models = models_below(Config, set())
-    assert config.SampledSkewTerm in models and config.ArithmeticLevel in models
+    assert config.SampledSkewTerm in models and config.Level in models
     missing = [
         f"{model.__name__}.{name}"
         for model in models
@@ -344,4 +344,4 @@ def test_a_model_that_learns_prompts_from_files_is_refused(configuration):
     own = changed(configuration, "tasks/mine", task)
     name = next(iter(own["models"]))
     message = refusal(Config, changed(own, f"models/{name}/task", "mine"))
-    assert f"models.{name}.task: 'mine' is not an arithmetic task" in message
+    assert f"models.{name}.task: 'mine' is not a generated task" in message

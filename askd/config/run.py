@@ -21,7 +21,7 @@ from askd.config.stages import (
     Table,
     Training,
 )
-from askd.config.tasks import ArithmeticTask, Pair, PretrainedFromScratch, Task
+from askd.config.tasks import GeneratedTask, Pair, PretrainedFromScratch, Task
 
 
 class Config(Strict):
@@ -62,8 +62,8 @@ class Config(Strict):
 
         for name, model in self.models.items():
             known("task", model.task, f"models.{name}.task", self.tasks)
-            if not isinstance(self.tasks[model.task], ArithmeticTask):
-                raise ValueError(f"models.{name}.task: {model.task!r} is not an arithmetic task")
+            if not isinstance(self.tasks[model.task], GeneratedTask):
+                raise ValueError(f"models.{name}.task: {model.task!r} is not a generated task")
         for name, pair in self.pairs.items():
             known("model", pair.teacher, f"pairs.{name}.teacher", self.models)
             known("model", pair.student, f"pairs.{name}.student", self.models)
@@ -71,7 +71,7 @@ class Config(Strict):
         for name, benchmark in self.benchmarks.items():
             known("task", benchmark.task, f"benchmarks.{name}.task", self.tasks)
             task = self.tasks[benchmark.task]
-            if isinstance(task, ArithmeticTask):
+            if isinstance(task, GeneratedTask):
                 known("level", benchmark.level, f"benchmarks.{name}.level", task.levels)
         for name, table in self.tables.items():
             for pair in table.pairs:

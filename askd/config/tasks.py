@@ -9,33 +9,40 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from askd.config.base import Fraction, Name, Strict
 
 
-class ArithmeticLevel(Strict):
-    """One difficulty of the arithmetic task."""
+class Level(Strict):
+    """One difficulty of a generated task."""
 
     operations: list[PositiveInt] = Field(
-        min_length=1, description="Numbers of operations of an expression, drawn evenly."
+        min_length=1, description="Numbers of operations of a prompt, drawn evenly."
     )
-    train: PositiveInt = Field(description="Distinct training expressions.")
-    validation: PositiveInt = Field(description="Distinct validation expressions.")
-    test: PositiveInt = Field(description="Distinct test expressions.")
+    train: PositiveInt = Field(description="Distinct training prompts.")
+    validation: PositiveInt = Field(description="Distinct validation prompts.")
+    test: PositiveInt = Field(description="Distinct test prompts.")
 
 
 class ErrorProcess(Strict):
     """How worked steps go wrong; an error is carried on to the later steps."""
 
     noise: Fraction = Field(
-        default=0.0, description="Probability that a step's result is off by one, either way."
+        default=0.0,
+        description="Probability that a step goes wrong by chance: a result off by one, or one "
+        "operation for another.",
     )
     systematic: Fraction = Field(
         default=0.0,
-        description="Probability that subtracting 4 or more gives a result that is one too large.",
+        description="Probability of the task's systematic error: subtracting 4 or more subtracts "
+        "one too little; a word of 5 or more letters is one letter too short.",
     )
 
 
-class GradedTask(Strict):
-    """What all tasks have."""
+class _Task(Strict):
+    kind: str
+    grader: str
 
-    grader: str = Field(description="Gives the rewards.")
+    @property
+    def module(self) -> str:
+        """The module of the task, for the digests of stages that use it."""
+        return f"askd.tasks.{self.kind}"
 
     @property
     def grader_module(self) -> str:
@@ -43,23 +50,42 @@ class GradedTask(Strict):
         return f"askd.rewards.{self.grader}"
 
 
-class ArithmeticTask(GradedTask):
+class GeneratedTask(_Task):
+    """What all tasks have whose prompts are drawn at random."""
+
+    levels: dict[Name, Level] = Field(min_length=1, description="Difficulties by name.")
+    errors: ErrorProcess = Field(
+        default=ErrorProcess(),
+        description="Errors in the fixed data set's worked answers (`response`).",
+    )
+    seed: int = Field(default=0, description="Seed of the generator.")
+
+
+class ArithmeticTask(GeneratedTask):
     """Generated chains of additions and subtractions with worked steps."""
 
     kind: Literal["arithmetic"] = Field(description="Generated arithmetic.")
     largest_operand: Annotated[int, Field(ge=1, le=9)] = Field(
         default=5, description="Operands are drawn from 1 to this; running values stay in 0 to 9."
     )
-    levels: dict[Name, ArithmeticLevel] = Field(min_length=1, description="Difficulties by name.")
-    errors: ErrorProcess = Field(
-        default=ErrorProcess(),
-        description="Errors in the fixed data set's worked answers (`response`).",
-    )
-    seed: int = Field(default=0, description="Seed of the generator.")
     grader: Literal["arithmetic"] = Field(default="arithmetic", description="Gives the rewards.")
 
 
-class JsonlTask(GradedTask):
+class ProgramsTask(GeneratedTask):
+    """Generated descriptions of short Python functions."""
+
+    kind: Literal["programs"] = Field(description="Generated programming tasks.")
+    grader: Literal["code"] = Field(default="code", description="Gives the rewards.")
+
+
+class InstructionsTask(GeneratedTask):
+    """Generated instructions that rules can check, judged against a baseline answer."""
+
+    kind: Literal["instructions"] = Field(description="Generated instructions.")
+    grader: Literal["judge"] = Field(default="judge", description="Gives the rewards.")
+
+
+class JsonlTask(_Task):
     """Prompts from JSON Lines files with the keys `prompt`, `reference` and, optionally,
     `response` and `level`."""
 
@@ -67,19 +93,22 @@ class JsonlTask(GradedTask):
     train: str = Field(description="Path of the training prompts.")
     validation: str = Field(description="Path of the validation prompts.")
     test: str = Field(description="Path of the test prompts.")
-    grader: Literal["arithmetic", "code"] = Field(
+    grader: Literal["arithmetic", "code", "judge"] = Field(
         description="Gives the rewards: `arithmetic` compares the last number, `code` runs the "
-        "program of an answer against the tests that `reference` holds."
+        "program of an answer against the tests that `reference` holds, `judge` compares with the "
+        "baseline answer there."
     )
 
 
-Task = Annotated[ArithmeticTask | JsonlTask, Field(discriminator="kind")]
+Task = Annotated[
+    ArithmeticTask | ProgramsTask | InstructionsTask | JsonlTask, Field(discriminator="kind")
+]
 
 
 class PretrainedFromScratch(Strict):
     """A tiny Qwen2-architecture model that the workflow trains from scratch on a task."""
 
-    task: str = Field(description="Name of the arithmetic task it learns.")
+    task: str = Field(description="Name of the generated task it learns.")
     errors: ErrorProcess = Field(description="Errors in the worked answers it learns from.")
     hidden_size: PositiveInt = Field(description="Width; a multiple of `heads`.")
     layers: PositiveInt = Field(default=2, description="Number of transformer layers.")

@@ -17,10 +17,13 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, Qwen2Config, 
 from askd.artifacts import write_json_lines
 from askd.config import (
     ArithmeticTask,
+    InstructionsTask,
     Method,
     NllTerm,
     PretrainedFromScratch,
+    ProgramsTask,
     Rollout,
+    SandboxSettings,
     Strict,
     Training,
 )
@@ -32,7 +35,7 @@ from askd.provenance import digest
 from askd.rewards.grade import grade
 from askd.rollout.engine import requests, sample
 from askd.state import resumable
-from askd.tasks import arithmetic
+from askd.tasks import generated
 from askd.training.objective import Objective
 from askd.training.rows import Row
 from askd.training.trainer import DistillationTrainer
@@ -51,7 +54,12 @@ class PretrainSettings(Strict):
 
     name: str = Field(description="Names the model in messages.")
     model: PretrainedFromScratch = Field(description="Size, errors and training.")
-    task: ArithmeticTask = Field(description="The task that it learns.")
+    task: ArithmeticTask | ProgramsTask | InstructionsTask = Field(
+        discriminator="kind", description="The task that it learns."
+    )
+    sandbox: SandboxSettings | None = Field(
+        default=None, description="Where the grader runs programs, if it does."
+    )
 
 
 class CorpusSource:
@@ -95,7 +103,12 @@ def pretrain(settings: PretrainSettings, output: Path, metrics: Path, state: Pat
         )
     computed = {
         "settings": settings.model_dump(mode="json"),
-        "code": digest("askd.models.pretrain", "askd.objectives.likelihood"),
+        "code": digest(
+            "askd.models.pretrain",
+            "askd.objectives.likelihood",
+            settings.task.module,
+            settings.task.grader_module,
+        ),
     }
     with resumable(state, computed) as folder:
         tokenizer = character_tokenizer(CONTEXT_LENGTH)
@@ -139,12 +152,13 @@ class _Phases:
         self.name = settings.name
         self.spec = settings.model
         self.task = settings.task
+        self.sandbox = settings.sandbox
         self.language_model = LanguageModel(model, tokenizer, state)
         self.state = state
         # A corpus that is long enough for both phases.
         size = (self.spec.steps + COOLDOWN_STEPS) * self.spec.batch_size
-        self.records = arithmetic.corpus(self.task, self.spec.errors, size, self.spec.seed)
-        self.validation = arithmetic.prompts(self.task)["validation"]
+        self.records = generated.corpus(self.task, self.spec.errors, size, self.spec.seed)
+        self.validation = generated.prompts(self.task)["validation"]
 
     def run(self) -> list[dict]:
         """Train, and return the log."""
@@ -224,5 +238,7 @@ class _Phases:
             stream="pretrain",
         )
         self.language_model.model.train()
-        correct = grade(rollouts, prompts, self.task.grader).column("correct").to_pylist()
+        correct = (
+            grade(rollouts, prompts, self.task.grader, self.sandbox).column("correct").to_pylist()
+        )
         return sum(correct) / len(correct) >= self.spec.stop_at_accuracy

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from askd.artifacts import PROMPTS, table_from_rows, write_table
-from askd.config import ArithmeticTask, JsonlTask
-from askd.tasks import arithmetic, jsonl
+from askd.config import GeneratedTask, JsonlTask
+from askd.tasks import generated, jsonl
 
 
-def build(task: ArithmeticTask | JsonlTask, output_directory: Path) -> None:
+def build(task: GeneratedTask | JsonlTask, output_directory: Path) -> None:
     """Write `{train,validation,test}.parquet` of `task` into `output_directory`."""
-    source = arithmetic if isinstance(task, ArithmeticTask) else jsonl
+    source = generated if isinstance(task, GeneratedTask) else jsonl
     tables = {split: table_from_rows(rows, PROMPTS) for split, rows in source.prompts(task).items()}
     for split, table in tables.items():
         write_table(output_directory / f"{split}.parquet", table, PROMPTS)

@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 
 from askd.config import ArithmeticTask, ErrorProcess
 from askd.errors import AskdError
-from askd.tasks.arithmetic import Expression, corpus, expressions, prompts, worked_answer
+from askd.tasks.arithmetic import Expression
+from askd.tasks.arithmetic import answer as worked_answer
+from askd.tasks.generated import corpus, prompts
+from askd.tasks.generated import items as expressions
 from askd.tasks.prompts import build
 
 SIZES = {"train": 60, "validation": 20, "test": 30}
@@ -96,7 +99,7 @@ def test_running_values_and_operands_stay_within_bounds(largest):
 
 def test_more_expressions_than_there_are_is_an_error():
     level = {"operations": [1], "train": 1000, "validation": 1, "test": 1}
-    with pytest.raises(AskdError, match="level 'tiny' asks for 1002 distinct expressions but only"):
+    with pytest.raises(AskdError, match="level 'tiny' asks for 1002 distinct prompts but only"):
         expressions(task(levels={"tiny": level}))
 
 

@@ -15,7 +15,7 @@ rule prompts:
     params:
         settings=lambda wildcards: as_json(CONFIG.tasks[wildcards.task]),
         folder=subpath(output[0], parent=True),
-        code=digest("askd.tasks.prompts"),
+        code=lambda wildcards: digest("askd.tasks.prompts", CONFIG.tasks[wildcards.task].module),
     message:
         "Prompts of {wildcards.task}"
     shell:

@@ -18,7 +18,12 @@ rule pretrain:
         settings=LAYOUT.pretrain_settings,
         folder=subpath(output[0], parent=True),
         state=f"{LAYOUT.state}/models/{{model}}",
-        code=digest("askd.models.pretrain", "askd.objectives.likelihood", "askd.rewards.arithmetic"),
+        code=lambda wildcards: digest(
+            "askd.models.pretrain",
+            "askd.objectives.likelihood",
+            CONFIG.tasks[CONFIG.models[wildcards.model].task].module,
+            CONFIG.tasks[CONFIG.models[wildcards.model].task].grader_module,
+        ),
     message:
         "Pretrain {wildcards.model}"
     shell:
