@@ -31,7 +31,7 @@ def rule_judge(rules: dict) -> Judge:
     """Prefers the answer that breaks fewer of `rules`; knows no place, no length and no style."""
 
     def judge(first: str, second: str) -> Verdict:
-        one, other = len(broken_rules(first, rules)), len(broken_rules(second, rules))
+        one, other = broken_rules(first, rules), broken_rules(second, rules)
         return "tie" if one == other else "first" if one < other else "second"
 
     return judge

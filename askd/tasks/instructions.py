@@ -1,58 +1,47 @@
-"""Instructions to write a word, each part of which a rule can check.
+"""Instructions to complete a word, each part of which a rule can check.
 
-A prompt lists what is wanted, `5 letters, first b, last k`, and its worked answer is some word that
-has it all, `baeok`. The reference holds the rules, and a baseline answer of middling quality, with
-which a judge compares.
+A prompt shows a pattern and asks for lower or upper case, `upper b.k.`; its worked answer keeps the
+letters and puts a vowel for each dot, `BOKE`. The reference holds the rules, and a baseline answer
+of middling quality, with which a judge compares.
 """
 
 from __future__ import annotations
 
 import json
 import random
-import string
 from dataclasses import dataclass
 
 from askd.config import ErrorProcess, InstructionsTask, Level
 
-LENGTHS = range(3, 8)
-FILLING = "aeiou"
+CONSONANTS = "bcdfghjklmnpqrstvwxyz"
+VOWELS = "aeiou"
+GAP = "."
 # Of the answers that all others are compared with.
-BASELINE_ERRORS = ErrorProcess(noise=0.3)
+BASELINE_ERRORS = ErrorProcess(noise=0.15)
 
 
 @dataclass(frozen=True)
 class Instruction:
-    """A word is wanted of so many letters, with these ones at some places, perhaps in capitals."""
+    """A pattern of consonants and gaps, and the case that is wanted."""
 
-    length: int
-    first: str = ""
-    second: str = ""
-    last: str = ""
-    capitals: bool = False
-
-    @property
-    def rules(self) -> dict[str, int | str | bool]:
-        """What is wanted, by name."""
-        return {name: value for name, value in vars(self).items() if value}
+    pattern: str
+    case: str
 
     def __str__(self) -> str:
-        words = {"length": f"{self.length} letters", "capitals": "capitals"}
-        return ", ".join(words.get(name, f"{name} {value}") for name, value in self.rules.items())
+        return f"{self.case} {self.pattern}"
 
 
 def draw(task: InstructionsTask, level: Level, random_: random.Random) -> Instruction:
-    """A random instruction of so many rules, of which the first is the length."""
-    names = ["first", "second", "last", "capitals"]
-    chosen = random_.sample(names, min(random_.choice(level.operations) - 1, len(names)))
-    rules = {
-        name: True if name == "capitals" else random_.choice(string.ascii_lowercase)
-        for name in chosen
-    }
-    return Instruction(random_.choice(LENGTHS), **rules)
+    """A random instruction; the level's operations are the places of the pattern."""
+    places = random_.choice(level.operations)
+    pattern = "".join(
+        GAP if random_.random() < 0.4 else random_.choice(CONSONANTS) for _ in range(places)
+    )
+    return Instruction(pattern, random_.choice(("lower", "upper")))
 
 
 def message(instruction: Instruction) -> str:
-    """The instruction in words."""
+    """The case and the pattern."""
     return str(instruction)
 
 
@@ -60,37 +49,28 @@ def reference(instruction: Instruction) -> str:
     """The rules, and a baseline answer that breaks some of them."""
     random_ = random.Random(f"baseline {instruction}")
     baseline = answer(instruction, BASELINE_ERRORS, random_)
-    return json.dumps({"rules": instruction.rules, "baseline": baseline})
+    return json.dumps({"rules": vars(instruction), "baseline": baseline})
 
 
 def answer(instruction: Instruction, errors: ErrorProcess, random_: random.Random) -> str:
-    """A word. Noise breaks one rule or another; the systematic error makes words of 5 or more
-    letters one letter too short."""
-
-    def goes_wrong() -> bool:
-        return random_.random() < errors.noise
-
-    length = instruction.length
-    if length >= 5 and random_.random() < errors.systematic:
-        length -= 1
-    if goes_wrong():
-        length += random_.choice((-1, 1))
-    letters = random_.choices(FILLING, k=length)
-    for place, letter in ((0, instruction.first), (1, instruction.second), (-1, instruction.last)):
-        if letter:
-            letters[place] = random_.choice(string.ascii_lowercase) if goes_wrong() else letter
+    """A word. Noise exchanges a letter; the systematic error leaves out the last letter of words of
+    5 or more."""
+    letters = []
+    for letter in instruction.pattern:
+        if random_.random() < errors.noise:
+            letters.append(random_.choice(CONSONANTS))
+        else:
+            letters.append(random_.choice(VOWELS) if letter == GAP else letter)
+    if len(letters) >= 5 and random_.random() < errors.systematic:
+        letters.pop()
     word = "".join(letters)
-    return word.upper() if instruction.capitals != goes_wrong() else word
+    return word.upper() if instruction.case == "upper" else word
 
 
-def broken_rules(word: str, rules: dict[str, int | str | bool]) -> list[str]:
-    """The names of the rules that `word` breaks."""
-    lower = word.lower()
-    kept = {
-        "length": len(word) == rules["length"] and word.isalpha(),
-        "first": lower[:1] == rules.get("first"),
-        "second": lower[1:2] == rules.get("second"),
-        "last": lower[-1:] == rules.get("last"),
-        "capitals": word.isupper(),
-    }
-    return [name for name in rules if not kept[name]]
+def broken_rules(word: str, rules: dict[str, str]) -> int:
+    """In how many places `word` is not what `rules` want; a wrong case is one more."""
+    pattern = rules["pattern"]
+    wrong = abs(len(word) - len(pattern))
+    for wanted, letter in zip(pattern, word.lower(), strict=False):
+        wrong += letter not in VOWELS if wanted == GAP else letter != wanted
+    return wrong + (word != (word.upper() if rules["case"] == "upper" else word.lower()))
