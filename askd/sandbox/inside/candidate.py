@@ -27,8 +27,7 @@ def serve(job: dict, descriptor: int) -> None:
         module.__dict__.update(
             {key: value for key, value in vars(shared).items() if not key.startswith("__")}
         )
-        source = Decoder().decode(job["source"])
-        exec(compile(source, "<program>", "exec", dont_inherit=True), module.__dict__)
+        exec(_compiled(job), module.__dict__)
     except BaseException as error:
         channel.send({"failed": "load", **_describe(error)})
         return
@@ -46,6 +45,13 @@ def classes(namespace: dict) -> dict:
         for name, value in namespace.items()
         if isinstance(value, type) and value.__module__ == "shared"
     }
+
+
+def _compiled(job: dict) -> types.CodeType:
+    source = Decoder().decode(job["source"])
+    if isinstance(source, str):
+        source = source.removeprefix("\ufeff")  # as Python does with a file's
+    return compile(source, "<program>", "exec", dont_inherit=True)
 
 
 def _module(name: str) -> types.ModuleType:
@@ -136,8 +142,7 @@ def run_script(job: dict) -> None:
     sys.argv = ["program.py"]
     status = 0
     try:
-        source = Decoder().decode(job["source"])
-        exec(compile(source, "<program>", "exec", dont_inherit=True), module.__dict__)
+        exec(_compiled(job), module.__dict__)
     except SystemExit as error:
         status = error.code if isinstance(error.code, int) else int(error.code is not None)
     except BaseException:

@@ -116,16 +116,18 @@ class _Zygote:
         failure = ""
         for number, reader, spec in pending:
             with open(reader, encoding="utf-8") as ready:
-                if self.namespaces:
-                    # The fork made the namespaces and forked once more; it has ended by now.
-                    os.waitpid(number, 0)
-                    line = ready.readline().strip()
-                    number = int(line) if line.isdigit() else 0
-                if number:
-                    children.append(_Child(number, self._scratch_of(spec)))
-                    line = ready.readline().strip()
-            if line != "ready":
-                failure = failure or line or "a child ended while it was confined"
+                lines = ready.read().splitlines()
+            if self.namespaces:
+                # The fork made the namespaces and forked once more: that child's number and its
+                # own word come in any order.
+                os.waitpid(number, 0)
+                numbers = [line for line in lines if line.isdigit()]
+                lines = [line for line in lines if not line.isdigit()]
+                number = int(numbers[0]) if numbers else 0
+            if number:
+                children.append(_Child(number, self._scratch_of(spec)))
+            if not number or lines != ["ready"]:
+                failure = failure or "".join(lines) or "a child ended while it was confined"
         return children, failure
 
     def _scratch_of(self, spec: dict) -> str:

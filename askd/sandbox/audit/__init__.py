@@ -1,0 +1,1 @@
+"""The audit of the sandbox: programs that try to fool or to leave it, and what came of them."""

@@ -1,0 +1,155 @@
+"""Runs the programs of the audit, and says what each of them did that it must not."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+from askd.config import SandboxLimits
+from askd.sandbox.audit.canary import Canary
+from askd.sandbox.audit.case import Case
+from askd.sandbox.audit.monitor import Monitor, processes
+from askd.sandbox.program import Program
+from askd.sandbox.result import Status
+from askd.sandbox.sandbox import Sandbox
+
+CATEGORIES = (
+    "wrong",
+    "malformed",
+    "early_exit",
+    "forged_verdict",
+    "reading_tests",
+    "secrets",
+    "files",
+    "network",
+    "processes",
+    "resources",
+    "crash",
+    "good",
+)
+# Tight, so that what runs into them costs little.
+LIMITS = SandboxLimits(wall_seconds=2, cpu_seconds=1, memory_mib=256)
+# A program, its tests, and for each of them the short-lived process that makes its namespaces.
+MORE_PROCESSES = 4
+MEMORY_SLACK = 64 << 20
+OVERRUN = 1.6
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a case. `violations` says in words what must not have happened."""
+
+    name: str
+    category: str
+    expected: str
+    status: str
+    reason: str
+    seconds: float
+    peak_memory: int
+    peak_processes: int
+    violations: tuple[str, ...]
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether the verdict is not the deserved one."""
+        return (self.status == Status.PASSED) != (self.expected == "pass")
+
+
+def cases() -> dict[str, list[Case]]:
+    """The cases by category."""
+    return {
+        category: import_module(f"askd.sandbox.audit.programs.{category}").CASES
+        for category in CATEGORIES
+    }
+
+
+def run(sandbox: Sandbox, wanted: dict[str, Iterable[Case]] | None = None) -> list[Outcome]:
+    """Run the cases one after the other in a sandbox of one worker with LIMITS, or others."""
+    limits = sandbox.settings.limits
+    outcomes = []
+    descriptors = _descriptors()
+    with Canary() as canary, Monitor(sandbox.pids()) as monitor:
+        baseline = processes(monitor.groups)
+        idle = sum(memory for _, _, memory in baseline)
+        for category, members in (wanted or cases()).items():
+            for case in members:
+                groups = monitor.groups[:]
+                monitor.reset()
+                started = time.monotonic()
+                result = sandbox.run(Program(canary.fill(case.source), case.tests, case.name))
+                seconds = time.monotonic() - started
+                violations = canary.damage(f"{result.output}\n{result.detail}")
+                runs = 2 if result.status is Status.TIMEOUT else 1
+                inputs = len(getattr(case.tests, "inputs", (None,)))
+                if seconds > runs * inputs * (limits.wall_seconds + OVERRUN):
+                    violations.append(f"it ran {seconds:.1f} s")
+                if monitor.memory > idle + 2 * (limits.memory_mib << 20) + MEMORY_SLACK:
+                    violations.append(f"{monitor.memory >> 20} MiB were resident")
+                if monitor.count > len(baseline) + MORE_PROCESSES:
+                    violations.append(f"there were {monitor.count} processes")
+                left = _left(groups, len(baseline))
+                if left:
+                    violations.append(f"{left} processes are left")
+                if sandbox.pids() != groups:
+                    violations.append("the sandbox was started anew")
+                    monitor.groups = sandbox.pids()
+                if len(result.output.encode()) > 4 * (limits.output_kib << 10):
+                    violations.append(f"{len(result.output)} characters of output were kept")
+                outcomes.append(
+                    Outcome(
+                        name=case.name,
+                        category=category,
+                        expected=case.expected,
+                        status=str(result.status),
+                        reason=result.reason,
+                        seconds=seconds,
+                        peak_memory=monitor.memory,
+                        peak_processes=monitor.count,
+                        violations=tuple(violations),
+                    )
+                )
+        late = canary.damage()
+    if _descriptors() != descriptors:
+        late.append(f"{_descriptors() - descriptors} files more are open in the harness")
+    if orphans():
+        late.append(f"{orphans()} processes were not waited for")
+    if late:
+        outcomes.append(_late(late))
+    return outcomes
+
+
+def _late(damage: list[str]) -> Outcome:
+    return Outcome("after all", "files", "fail", "failed", "", 0.0, 0, 0, tuple(damage))
+
+
+def _descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def _left(groups: list[int], allowed: int) -> int:
+    """How many processes too many there are, after a moment in which they may end."""
+    for _ in range(20):
+        found = processes(groups)
+        zombies = [number for number, state, _ in found if state == "Z"]
+        if len(found) <= allowed and not zombies:
+            return 0
+        time.sleep(0.02)
+    return len(found) - allowed + len(zombies)
+
+
+def orphans() -> int:
+    """Children of this process that have ended and were not waited for."""
+    own = os.getpid()
+    count = 0
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            count += fields[0] == "Z" and int(fields[1]) == own
+    return count
