@@ -91,15 +91,30 @@ def rollout(
     steps: Annotated[int, _option("Sample for this many steps from the start of the round.")],
     output: Output,
     state: State,
+    policy: Annotated[
+        str | None, _option("JSON of the policy, for a student that samples with its teacher.")
+    ] = None,
+    teacher: Annotated[Path | None, _option("Model folder of that teacher.")] = None,
 ) -> None:
     """Sample responses from a model to the prompts of a round."""
     from askd.artifacts import SCHEDULE, read_table
-    from askd.config import Rollout, validated_json
+    from askd.config import Policy, Rollout, validated_json
     from askd.rollout.stage import rollout as run
     from askd.training.schedule import prompts_of_steps
 
     prompt_ids = prompts_of_steps(read_table(schedule, SCHEDULE), round_, 0, steps)
-    run(model, prompts, prompt_ids, validated_json(Rollout, settings), seed, stream, output, state)
+    run(
+        model,
+        prompts,
+        prompt_ids,
+        validated_json(Rollout, settings),
+        seed,
+        stream,
+        output,
+        state,
+        None if policy is None else validated_json(Policy, policy),
+        teacher,
+    )
 
 
 @app.command()
@@ -288,11 +303,33 @@ def sandbox(
 
 
 @app.command()
+def audit(
+    output: Annotated[Path, _option("Files to write, without their endings csv and md.")],
+    settings: Settings = "{}",
+) -> None:
+    """Run programs that try to fool or to leave the sandbox."""
+    from askd.config import SandboxSettings, validated_json
+    from askd.reporting.sandbox_audit import audit as run
+
+    run(validated_json(SandboxSettings, settings), output)
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON schema of the configuration."""
     from askd.config import schema as text
 
     typer.echo(text(), nl=False)
+
+
+@app.command()
+def theory(
+    output: Annotated[Path, _option("Files to write, without their endings csv and md.")],
+) -> None:
+    """Decide by computation which of the paper's statements hold."""
+    from askd.theory.stage import theory as run
+
+    run(output)
 
 
 def main() -> None:

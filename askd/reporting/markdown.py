@@ -26,7 +26,7 @@ def markdown(content: dict[str, Any]) -> str:
                 ]
                 for row in metric["rows"]
             ]
-            blocks += [f"### {label}", _grid(["System", *content["columns"]], rows)]
+            blocks += [f"### {label}", grid(["System", *content["columns"]], rows)]
     blocks += [_bullets(content["notes"]), "## Paired tests"]
     for pair, label in content["pairs"].items():
         rows = [
@@ -41,12 +41,13 @@ def markdown(content: dict[str, Any]) -> str:
             for test in content["tests"][pair]
         ]
         header = ["Answers", "Against", "Difference", "p", "p (Holm)", "Verdict"]
-        blocks += [f"### {label}", _grid(header, rows)]
+        blocks += [f"### {label}", grid(header, rows)]
     blocks.append(_bullets(content["comparison_notes"]))
     return "\n\n".join(blocks) + "\n"
 
 
-def _grid(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def grid(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """One grid, whose columns line up."""
     lines = [list(header), *(list(row) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     lines.insert(1, ["-" * width for width in widths])

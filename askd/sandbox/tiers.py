@@ -20,8 +20,8 @@ from functools import cache
 from glob import glob
 from pathlib import Path
 
-from askd.sandbox import inside, seccomp
-from askd.sandbox.inside import confine
+from askd.sandbox import seccomp
+from askd.sandbox.inside import candidate, channel, checker, confine, scratch, values, zygote
 from askd.sandbox.result import SandboxRefused
 
 TIERS = ("namespaces", "landlock")
@@ -200,12 +200,10 @@ def command(tier: str, python: Interpreter) -> list[str]:
 @cache
 def modules() -> list[tuple[str, str]]:
     """Names and sources of what runs inside, in the order of import."""
-    folder = Path(inside.__file__).parent
     parents = [("askd", ""), ("askd.sandbox", ""), ("askd.sandbox.inside", "")]
-    names = ("channel", "values", "confine", "candidate", "checker", "zygote")
     return parents + [
-        (f"askd.sandbox.inside.{name}", (folder / f"{name}.py").read_text(encoding="utf-8"))
-        for name in names
+        (module.__name__, Path(module.__file__).read_text(encoding="utf-8"))
+        for module in (channel, values, confine, scratch, candidate, checker, zygote)
     ]
 
 

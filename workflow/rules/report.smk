@@ -46,6 +46,26 @@ rule times:
         " > {log} 2>&1"
 
 
+rule sandbox_audit:
+    output:
+        multiext(f"{LAYOUT.root}/tables/sandbox_audit", ".csv", ".md"),
+    log:
+        f"{LAYOUT.logs}/sandbox_audit.log",
+    benchmark:
+        f"{LAYOUT.benchmarks}/sandbox_audit/all.tsv"
+    conda:
+        "../../envs/report.yaml"
+    params:
+        settings=as_json(CONFIG.sandbox),
+        output=subpath(output[0], strip_suffix=".csv"),
+        code=digest("askd.reporting.sandbox_audit"),
+    message:
+        "Audit of the sandbox"
+    shell:
+        "python -m askd audit --settings {params.settings:q} --output {params.output}"
+        " > {log} 2>&1"
+
+
 rule tune:
     input:
         LAYOUT.sweep_items(),

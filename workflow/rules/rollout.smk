@@ -2,7 +2,8 @@
 
 The schedule deals the prompts out to the steps of all rounds, the same for every method. The
 teacher answers all prompts of a round. The student answers those of its first window, and the
-train stage refreshes its outputs from there (`training.refresh_every`).
+train stage refreshes its outputs from there (`training.refresh_every`). A method whose policy
+samples together with the teacher has student outputs of its own from the first round on.
 """
 
 
@@ -64,6 +65,7 @@ rule rollout_student:
         model=lambda wildcards: f"{LAYOUT.sampling_student(wildcards)}/manifest.json",
         prompts=LAYOUT.training_prompts,
         schedule=f"{LAYOUT.shared}/schedule.parquet",
+        teacher=LAYOUT.policy_teacher,
     output:
         f"{LAYOUT.run}/round{{round}}/student/rollouts.parquet",
     log:
@@ -79,6 +81,7 @@ rule rollout_student:
         settings=as_json(CONFIG.rollout),
         model=subpath(input.model, parent=True),
         steps=LAYOUT.window,
+        policy=LAYOUT.policy_options,
         state=f"{LAYOUT.state}/{{pair}}/{{run}}/seed{{seed}}/round{{round}}/student",
         code=digest("askd.rollout.stage"),
     message:
@@ -87,7 +90,7 @@ rule rollout_student:
         "python -m askd rollout --settings {params.settings:q} --seed {wildcards.seed}"
         " --stream 'student round {wildcards.round} step 0' --model {params.model}"
         " --prompts {input.prompts} --schedule {input.schedule} --round {wildcards.round}"
-        " --steps {params.steps} --output {output} --state {params.state} > {log} 2>&1"
+        " --steps {params.steps} {params.policy} --output {output} --state {params.state} > {log} 2>&1"
 
 
 rule score:

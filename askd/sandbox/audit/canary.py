@@ -117,7 +117,7 @@ class Canary:
         """Name, mode, size and time of change of what must not change."""
         state = {}
         for folder in self._watched:
-            if folder.is_dir():
+            if os.access(folder, os.R_OK | os.X_OK):
                 for entry in os.scandir(folder):
                     status = entry.stat(follow_symlinks=False)
                     known = (status.st_mode, status.st_size, status.st_mtime_ns)

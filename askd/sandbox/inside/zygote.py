@@ -16,12 +16,11 @@ import gc
 import json
 import os
 import select
-import shutil
 import signal
 import socket
 import time
 
-from askd.sandbox.inside import candidate, checker, confine
+from askd.sandbox.inside import candidate, checker, confine, scratch
 
 # What most programs import: once here instead of in each.
 COMMON = """
@@ -30,7 +29,8 @@ COMMON = """
 """
 # Descriptors of a child; of the rest, none stays open.
 PLACES = {"stdin": 0, "stdout": 1, "stderr": 2, "job": 3, "channel": 4, "verdict": 5, "ready": 6}
-TICK = 0.05
+# How often the limits are looked at that only namespaces set beforehand.
+TICK = 0.01
 
 
 def serve(control: int, setup: dict) -> None:
@@ -92,7 +92,7 @@ class _Zygote:
                 return
             if not self.namespaces:
                 for child in children:
-                    _empty(child.scratch)
+                    scratch.empty(child.scratch)
             if not failure:
                 self._send({"ended": [child.end for child in children]})
 
@@ -163,15 +163,15 @@ class _Zygote:
 
     def _rules(self, spec: dict) -> int:
         """Enter the scratch folder; the Landlock rules with which it is all that can be written."""
-        scratch = self._scratch_of(spec)
+        folder = self._scratch_of(spec)
         if self.namespaces:
             limits = self.limits
-            confine.mount_scratch(scratch, limits["scratch_mib"] << 20, limits["scratch_files"])
-            rules = confine.landlock_rules(self.readable, [scratch, "/dev/null"])
+            confine.mount_scratch(folder, limits["scratch_mib"] << 20, limits["scratch_files"])
+            rules = confine.landlock_rules(self.readable, [folder, "/dev/null"])
         else:
             rules = self.rules[_side(spec)]
-        os.chdir(scratch)
-        os.environ.update(HOME=scratch, TMPDIR=scratch)
+        os.chdir(folder)
+        os.environ.update(HOME=folder, TMPDIR=folder)
         return rules
 
     def _supervise(self, children: list[_Child], failure: str) -> dict | None:
@@ -212,7 +212,7 @@ class _Zygote:
         for child in children:
             if child.end is None and (
                 _threads(child.number) > self.limits["threads"]
-                or _breaks(child.scratch, self.limits)
+                or scratch.breaks(child.scratch, self.limits)
             ):
                 os.kill(child.number, signal.SIGKILL)
 
@@ -264,44 +264,3 @@ def _threads(number: int) -> int:
         return len(os.listdir(f"/proc/{number}/task"))
     except OSError:  # it has ended
         return 0
-
-
-def _breaks(folder: str, limits: dict) -> bool:
-    """Whether a scratch folder holds too much."""
-    files = size = 0
-    pending = [folder]
-    while pending:
-        try:
-            entries = list(os.scandir(pending.pop()))
-        except OSError:
-            continue
-        for entry in entries:
-            files += 1
-            try:
-                if entry.is_dir(follow_symlinks=False):
-                    pending.append(entry.path)
-                else:
-                    size += entry.stat(follow_symlinks=False).st_blocks * 512
-            except OSError:
-                continue
-        if files > limits["scratch_files"] or size > limits["scratch_mib"] << 20:
-            return True
-    return False
-
-
-def _empty(folder: str) -> None:
-    """Remove all that a program left, whatever its modes."""
-    with os.scandir(folder) as entries:
-        if not any(entries) and os.stat(folder).st_mode & 0o700 == 0o700:
-            return
-    for root, folders, _ in os.walk(folder):
-        for name in folders:
-            path = os.path.join(root, name)
-            if not os.path.islink(path):
-                os.chmod(path, 0o700)
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                shutil.rmtree(entry.path)
-            else:
-                os.unlink(entry.path)

@@ -1,0 +1,260 @@
+"""Programs that use more than their share."""
+
+from askd.sandbox.audit.case import Case
+from askd.sandbox.program import StdioTests
+
+TIME = "it runs past the time limit"
+MEMORY = "more memory is resident than the limit"
+DISK = "the scratch folder grows past its limit"
+FLOOD = "the harness keeps all output, or blocks"
+SCRIPT = StdioTests(("1 2\n",), ("3\n",))
+LONG = StdioTests((f"{'9' * 300_000}\n",), ("300000\n",))
+
+
+def _until_refused(body: str, imports: str = "os") -> str:
+    """A program that repeats `body` until it is refused, and boasts if it never is."""
+    lines = "".join(f"            {line}\n" for line in body.splitlines())
+    return (
+        f"import {imports}\n"
+        "keep = []\n"
+        "def add(a, b):\n"
+        "    try:\n"
+        "        for n in range(100_000):\n"
+        f"{lines}"
+        "        print('ESCAPED no limit')\n"
+        "        return a + b\n"
+        "    except (OSError, MemoryError, RuntimeError):\n"
+        "        keep.clear()\n"
+    )
+
+
+CASES = [
+    # Into a time limit.
+    Case("resource_loop_import", "while True: pass\ndef add(a, b): return a + b\n", "fail", TIME),
+    Case("resource_loop_call", "def add(a, b):\n    while True: pass\n", "fail", TIME),
+    Case(
+        "resource_loop_regex",
+        "import re\ndef add(a, b):\n    re.match('(a*)*b', 'a' * 99)\n",
+        "fail",
+        TIME,
+    ),
+    Case("resource_loop_power", "def add(a, b):\n    9 ** 9 ** 9\n", "fail", TIME),
+    Case("resource_sleep", "import time\ndef add(a, b):\n    time.sleep(1e6)\n", "fail", TIME),
+    Case(
+        "resource_sleep_again",
+        "import signal, time\nsignal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65))\ndef add(a, b):\n"
+        "    while True:\n        try:\n            time.sleep(9)\n        except BaseException:\n"
+        "            pass\n",
+        "fail",
+        TIME,
+    ),
+    Case(
+        "resource_wait_for_nothing",
+        "import threading\ndef add(a, b):\n    threading.Event().wait()\n",
+        "fail",
+        TIME,
+    ),
+    Case(
+        "resource_read_for_ever",
+        "import os\ndef add(a, b):\n    r, w = os.pipe()\n    os.read(r, 1)\n",
+        "fail",
+        TIME,
+    ),
+    Case(
+        "resource_steal_question",
+        "import os\ndef add(a, b):\n    os.read(4, 1)\n    return None\n",
+        "fail",
+        TIME,
+    ),
+    Case(
+        "resource_script_sleep",
+        "import time\nprint(3, flush=True)\ntime.sleep(1e6)\n",
+        "fail",
+        TIME,
+        SCRIPT,
+    ),
+    Case(
+        "resource_script_thread",
+        "import threading, time\nprint(3, flush=True)\n"
+        "threading.Thread(target=time.sleep, args=(1e6,)).start()\n",
+        "fail",
+        TIME,
+        SCRIPT,
+    ),
+    # Memory.
+    Case(
+        "resource_bytes",
+        _until_refused("keep.append(bytearray(b'x') * (16 << 20))"),
+        "fail",
+        MEMORY,
+    ),
+    Case("resource_list", _until_refused("keep.append([n] * 1_000_000)"), "fail", MEMORY),
+    Case(
+        "resource_text",
+        "def add(a, b):\n    return len('x' * (1 << 33)) and None\n",
+        "fail",
+        MEMORY,
+    ),
+    Case(
+        "resource_map",
+        _until_refused(
+            "m = mmap.mmap(-1, 16 << 20)\nm.write(b'x' * (16 << 20))\nkeep.append(m)", "mmap"
+        ),
+        "fail",
+        MEMORY,
+    ),
+    Case(
+        "resource_map_shared",
+        _until_refused(
+            "m = mmap.mmap(-1, 16 << 20, flags=mmap.MAP_SHARED)\nm.write(b'x' * (16 << 20))\nkeep.append(m)",
+            "mmap",
+        ),
+        "fail",
+        MEMORY,
+    ),
+    Case(
+        "resource_malloc",
+        _until_refused(
+            "if not ctypes.CDLL(None).calloc(1 << 20, 64): raise MemoryError\nkeep.append(n)",
+            "ctypes",
+        ),
+        "fail",
+        MEMORY,
+    ),
+    Case(
+        "resource_memory_file", _until_refused("keep.append(os.memfd_create('x'))"), "fail", MEMORY
+    ),
+    Case(
+        "resource_shared_segments",
+        _until_refused(
+            "if ctypes.CDLL(None).shmget(0, 1 << 24, 0o1600) < 0: raise OSError", "ctypes"
+        ),
+        "fail",
+        MEMORY,
+    ),
+    Case(
+        "resource_locked",
+        _until_refused("if ctypes.CDLL(None).mlockall(3): raise OSError", "ctypes"),
+        "fail",
+        MEMORY,
+    ),
+    Case(
+        "resource_threads",
+        _until_refused(
+            "t = threading.Thread(target=time.sleep, args=(0.3,))\nt.start()\nkeep.append(t)",
+            "threading, time",
+        ),
+        "fail",
+        "threads without number",
+    ),
+    # Disk and descriptors.
+    Case(
+        "resource_large_file",
+        _until_refused(
+            "keep or keep.append(open('f', 'wb', 0))\n"
+            "if keep[0].write(bytes(1 << 20)) < 1 << 20: raise OSError"
+        ),
+        "fail",
+        DISK,
+    ),
+    Case("resource_files", _until_refused("open(f'f{n}', 'w').write('x' * 4096)"), "fail", DISK),
+    Case("resource_folders", _until_refused("os.mkdir(f'd{n}')"), "fail", DISK),
+    Case("resource_deep_folders", _until_refused("os.mkdir('d')\nos.chdir('d')"), "fail", DISK),
+    Case(
+        "resource_closed_folders",
+        "import os\ndef add(a, b):\n    for n in range(9):\n        os.mkdir(f'd{n}', 0)\n",
+        "fail",
+        "a folder stays behind",
+    ),
+    Case(
+        "resource_sparse_file",
+        "def add(a, b):\n    try:\n        open('f', 'wb').truncate(1 << 50)\n"
+        "        print('ESCAPED size')\n    except OSError:\n        pass\n",
+        "fail",
+        DISK,
+    ),
+    Case(
+        "resource_open_files",
+        _until_refused("keep.append(open('f', 'w'))"),
+        "fail",
+        "descriptors without number",
+    ),
+    Case(
+        "resource_pipes",
+        _until_refused("keep.append(os.pipe())"),
+        "fail",
+        "descriptors without number",
+    ),
+    Case(
+        "resource_socket_pairs",
+        _until_refused("keep.append(socket.socketpair())", "socket"),
+        "fail",
+        "descriptors without number",
+    ),
+    # Output.
+    Case(
+        "resource_flood",
+        "import os\ndef add(a, b):\n    for _ in range(2000):\n        os.write(1, b'x' * 65536)\n",
+        "fail",
+        FLOOD,
+    ),
+    Case(
+        "resource_flood_errors",
+        "import os\ndef add(a, b):\n    for _ in range(2000):\n        os.write(2, b'x' * 65536)\n",
+        "fail",
+        FLOOD,
+    ),
+    Case("resource_script_flood", "while True: print('x' * 4096)\n", "fail", FLOOD, SCRIPT),
+    Case("resource_script_padded", "print(3, '\\n' * 999_999)\n", "fail", FLOOD, SCRIPT),
+    Case("resource_script_long_input", "print(len(input()))\n", "pass", "verdict failed", LONG),
+    Case(
+        "resource_exception_text",
+        "def add(a, b):\n    raise ValueError('x' * (64 << 20))\n",
+        "fail",
+        FLOOD,
+    ),
+    Case(
+        "resource_exception_words",
+        "class E(Exception):\n    def __str__(self): raise E\n    __repr__ = __str__\n"
+        "def add(a, b):\n    raise E\n",
+        "fail",
+        "the harness breaks",
+    ),
+    # Results.
+    Case("resource_large_result", "def add(a, b):\n    return 'x' * (100 << 20)\n", "fail", MEMORY),
+    Case(
+        "resource_endless_result",
+        "import itertools\ndef add(a, b):\n    return (n for n in itertools.count())\n",
+        "fail",
+        TIME,
+    ),
+    Case(
+        "resource_cyclic_result",
+        "def add(a, b):\n    x = []\n    x.append(x)\n    return x\n",
+        "fail",
+        "the harness breaks",
+    ),
+    Case(
+        "resource_deep_result",
+        "def add(a, b):\n    x = []\n    for _ in range(10**5): x = [x]\n    return x\n",
+        "fail",
+        "the harness breaks",
+    ),
+    Case(
+        "resource_many_handles",
+        "def add(a, b):\n    return [object() for _ in range(10**6)]\n",
+        "fail",
+        MEMORY,
+    ),
+    Case("resource_huge_integer", "def add(a, b):\n    return 1 << (1 << 26)\n", "fail", MEMORY),
+    Case("resource_range", "def add(a, b):\n    return range(10**12)\n", "fail", MEMORY),
+    Case(
+        "resource_recursion", "def add(a, b):\n    return add(b, a)\n", "fail", "the harness breaks"
+    ),
+    Case(
+        "resource_recursion_limit",
+        "import sys\nsys.setrecursionlimit(10**9)\ndef add(a, b):\n    return add(b, a)\n",
+        "fail",
+        "the harness breaks",
+    ),
+]
