@@ -72,6 +72,7 @@ def skew_kl(
     teacher_logits: Tensor,
     alpha: float | Tensor,
     mixture: Mixture = "token",
+    weight: float | Tensor = 1.0,
 ) -> Tensor:
     """Exact skew KL of sequences, E_{y~p}[log p(y)/m(y)]; paper Eq. 3.
 
@@ -82,13 +83,15 @@ def skew_kl(
         alpha: weight of the student in the mixture; a number, or one per sequence [S].
         mixture: ``token``: m(y) = prod_t [(1 - alpha) p_t + alpha q_t], a mixture at every token;
             ``sequence``: m(y) = (1 - alpha) p(y) + alpha q(y), one mixture of sequences.
+        weight: factor of each sequence's log-ratio, such as kappa; a number, or one per sequence.
 
     Returns:
-        The divergence in nats, a differentiable scalar.
+        The divergence in nats, a differentiable scalar. With an alpha per sequence, m is no
+        distribution and this is no divergence: it can be negative.
     """
     student, teacher = space.token_logprobs(student_logits), space.token_logprobs(teacher_logits)
     log_ratio = teacher.sum(1) - _log_mixture(student, teacher, alpha, mixture)
-    return (teacher.sum(1).exp() * log_ratio).sum()
+    return (weight * teacher.sum(1).exp() * log_ratio).sum()
 
 
 def skew_reverse_kl(
@@ -97,6 +100,7 @@ def skew_reverse_kl(
     teacher_logits: Tensor,
     alpha: float | Tensor,
     mixture: Mixture = "token",
+    weight: float | Tensor = 1.0,
 ) -> Tensor:
     """Exact skew reverse KL of sequences, E_{y~q}[log q(y)/m(y)]; paper Eq. 4.
 
@@ -105,7 +109,7 @@ def skew_reverse_kl(
     """
     student, teacher = space.token_logprobs(student_logits), space.token_logprobs(teacher_logits)
     log_ratio = student.sum(1) - _log_mixture(student, teacher, alpha, mixture)
-    return (student.sum(1).exp() * log_ratio).sum()
+    return (weight * student.sum(1).exp() * log_ratio).sum()
 
 
 def expected_gradient(

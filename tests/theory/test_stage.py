@@ -1,0 +1,62 @@
+"""The files of the table."""
+
+from __future__ import annotations
+
+import csv
+import re
+
+import pytest
+
+from askd.theory import stage
+from askd.theory.example import examples
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory, table):
+    """The stage's files, made from the statements that the other tests use."""
+    folder = tmp_path_factory.mktemp("theory")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stage, "statements", lambda *_: list(table.values()))
+        stage.theory(folder / "theory")
+    return folder / "theory"
+
+
+def test_one_row_for_each_statement(written, table):
+    with written.with_suffix(".csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["id"] for row in rows] == list(table)
+    assert list(rows[0]) == ["id", "statement", "verdict", "numbers", "instead", "command"]
+    for row in rows:
+        assert row["verdict"] == table[row["id"]].verdict
+        assert re.search(r"\d", row["numbers"]) or "undefined" in row["numbers"]
+        assert row["command"] == "snakemake theory"
+
+
+def test_markdown(written, table):
+    """A grid whose columns line up, and the numbers; no line of a paragraph is taken for markup."""
+    text = written.with_suffix(".md").read_text(encoding="utf-8")
+    grid = [line for line in text.splitlines() if line.startswith("|")]
+    assert len(grid) == len(table) + 2
+    assert len({len(line) for line in grid}) == 1
+    assert all(len(re.findall(r"(?<!\\)\|", line)) == 4 for line in grid)
+    numbers = text.split("## Numbers")[1]
+    assert len(re.findall(r"^- \*\*", numbers, re.MULTILINE)) == len(table)
+    assert not re.search(r"^  ([-+*>=] |\d+[.)] )", text, re.MULTILINE)
+    assert not re.search(r"(?<!\\)<", text)
+    assert max(map(len, re.sub(r"^\|.*", "", text, flags=re.MULTILINE).splitlines())) <= 100
+
+
+def test_equal_inputs_give_equal_bytes(written, tmp_path):
+    small = examples(count=1, length=2)
+    for name in ("first", "second"):
+        text = stage._csv(stage.statements(small, small))
+        (tmp_path / name).write_text(text)
+    assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
+
+
+def test_command_line(askd_command, tmp_path):
+    """The whole stage, as the workflow runs it."""
+    result = askd_command("theory", "--output", tmp_path / "tables" / "theory")
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "tables" / "theory.csv").is_file()
+    assert (tmp_path / "tables" / "theory.md").is_file()
