@@ -53,6 +53,8 @@ ROLLOUTS = pa.schema(
     ],
     metadata={"key": ",".join(SAMPLE_KEY)},
 )
+# Rollouts of a student that sampled together with its teacher: `student_logprobs` are its own.
+JOINT_ROLLOUTS = pa.schema([*ROLLOUTS, ("student_logprobs", _LOGPROBS)], metadata=ROLLOUTS.metadata)
 # One teacher log-probability (nats, temperature 1) for each response token of a rollout.
 SCORES = pa.schema(
     [("prompt_id", pa.string()), ("sample_id", pa.int32()), ("teacher_logprobs", _LOGPROBS)],
@@ -89,6 +91,7 @@ TRAINED_ON = pa.schema(
         ("text", pa.string()),
         ("response", pa.list_(pa.int32())),
         ("sampler_logprobs", _LOGPROBS),
+        ("student_logprobs", _LOGPROBS),
         ("teacher_logprobs", _LOGPROBS),
         ("reward", pa.float64()),
         ("advantage", pa.float64()),

@@ -161,6 +161,18 @@ class Layout:
         """Steps of a round whose student outputs are sampled before the round begins."""
         return self.config.training.refresh_every or self.config.training.steps_per_round
 
+    def policy_teacher(self, wildcards: Any) -> list[str]:
+        """The teacher of a run whose student outputs are sampled together with it, else none."""
+        method = self.config.methods.get(wildcards.run)
+        return [f"{self.teacher(wildcards)}/manifest.json"] if method and method.policy else []
+
+    def policy_options(self, wildcards: Any) -> str:
+        """The same as options of the rollout stage, with the policy."""
+        if not self.policy_teacher(wildcards):
+            return ""
+        policy = as_json(self.config.methods[wildcards.run].policy)
+        return f"--policy {quote(policy)} --teacher {self.teacher(wildcards)}"
+
     def rewards(self, side: str) -> str:
         """Rewards of a side; teacher outputs are shared by all methods."""
         folder = self.shared if side == "teacher" else self.run
@@ -185,7 +197,8 @@ class Layout:
         seed = {"pair": wildcards.pair, "seed": wildcards.seed}
         shared = self.shared.format(**seed) + f"/round{begin}"
         own = self.run.format(**seed, run=wildcards.method) + f"/round{begin}"
-        student = shared if begin == 0 else own
+        # Other methods' outputs were not sampled together with the teacher.
+        student = shared if begin == 0 and method.policy is None else own
         tables = {}
         if "tgo" in method.terms:
             tables["teacher_rollouts"] = f"{shared}/teacher/rollouts.parquet"

@@ -162,8 +162,12 @@ def round_(
     prompt_rows: list[dict],
     prompts_path: Path,
     rollout_settings: Rollout,
+    methods: dict[str, Method],
 ) -> SimpleNamespace:
-    """The tables of a round of six steps of two prompts, with made-up rewards; read only."""
+    """The tables of a round of six steps of two prompts, with made-up rewards; read only.
+
+    By side (`teacher`, `student`), and by kind of policy for students that sample with the teacher.
+    """
     from askd.rewards.project import project
     from askd.rollout.stage import rollout, score_rollouts
     from askd.training.stage import SideTables
@@ -171,7 +175,8 @@ def round_(
     root = tmp_path_factory.mktemp("round0")
     chance = random.Random(0)
     sides = {}
-    for side in ("teacher", "student"):
+    policies = {method.policy.kind: method.policy for method in methods.values() if method.policy}
+    for side in ("teacher", "student", *policies):
         tables = SideTables(
             *(
                 root / side / f"{name}.parquet"
@@ -179,7 +184,7 @@ def round_(
             )
         )
         rollout(
-            getattr(folders, side),
+            folders.teacher if side == "teacher" else folders.student,
             prompts_path,
             None,
             rollout_settings,
@@ -187,6 +192,8 @@ def round_(
             stream=side,
             output=tables.rollouts,
             state=root / "state",
+            policy=policies.get(side),
+            teacher_folder=folders.teacher,
         )
         score_rollouts(
             folders.teacher,
@@ -248,7 +255,7 @@ def make_rows() -> Callable[..., list]:
     from askd.training.rows import Row
 
     def make(method: Method, seed: int = 0, lengths: tuple[int, ...] = (3, 1, 30, 2, 5)) -> list:
-        chance = random.Random(seed)
+        chance, advantages = random.Random(seed), random.Random(seed)
 
         def tokens(count: int) -> list[int]:
             return [chance.randrange(6, 102) for _ in range(count)]
@@ -266,8 +273,10 @@ def make_rows() -> Callable[..., list]:
                 text="",
                 alpha=chance.uniform(0.05, 0.95),
                 kappa=float(not (getattr(term, "clip_correct", False) and number % 3 == 1)),
+                advantage=advantages.gauss(0, 1),
                 teacher_logprobs=logprobs(length),
                 sampler_logprobs=logprobs(length),
+                student_logprobs=logprobs(length) if method.policy else (),
             )
             for side, term in method.terms.items()
             for number, length in enumerate(lengths)

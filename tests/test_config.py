@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 WORDS = {"label": "test"}
 SKL = {"divergence": "skl", "estimator": "sampled", "skewness": "projected"}
+RKL = {"divergence": "rkl", "estimator": "policy_gradient"}
 
 
 def refusal(kind, value) -> str:
@@ -119,7 +120,7 @@ def test_an_unknown_name_names_the_nearest(configuration, path, value, kind, wor
 @pytest.mark.parametrize(
     ("side", "term", "reason"),
     [
-        ("tgo", {"divergence": "kl"}, "a term needs `divergence`: nll, jsd, skl or srkl"),
+        ("tgo", {"divergence": "fkl"}, "a term needs `divergence`: nll, kl, akl, jsd, rkl, skl"),
         ("tgo", {}, "a term needs `divergence`"),
         ("tgo", {"divergence": "skl", "skewness": 0.1}, "`estimator`: full_vocabulary or sampled"),
         ("tgo", {"divergence": ["skl"]}, "a term needs `divergence`"),
@@ -142,13 +143,66 @@ def test_an_unknown_name_names_the_nearest(configuration, path, value, kind, wor
             {**SKL, "estimator": "full_vocabulary", "detach_mixture": True},
             "detach_mixture goes with srkl",
         ),
-        ("reference", {"divergence": "jsd", "beta": 0.5}, "unknown key 'beta'"),
+        ("tgo", {"divergence": "kl", "skewness": 0.5}, "unknown key 'skewness'"),
+        ("tgo", {"divergence": "akl", "head_mass": 1.5}, "less than or equal to 1"),
+        ("sgo", {"divergence": "rkl"}, "estimator: Field required"),
+        ("sgo", {**RKL, "discount": 1.5}, "less than or equal to 1"),
+        ("sgo", {**RKL, "skewness": 0.5}, "unknown key 'skewness'"),
+        ("tgo", RKL, "tgo: rkl by policy gradient goes with sgo"),
+        (
+            "tgo",
+            {**SKL, "estimator": "full_vocabulary", "advantage_factor": True},
+            "unknown key 'advantage_factor'",
+        ),
     ],
 )
 def test_a_bad_term_is_refused(side, term, reason):
     message = refusal(Method, {**WORDS, side: term})
     assert reason in message
     assert f"test: {side}" in message
+
+
+@pytest.mark.parametrize(
+    ("policy", "reason"),
+    [
+        ({"kind": "speculative", "top_k": 0}, "policy.top_k: Input should be greater than 0"),
+        ({"kind": "speculative", "topk": 3}, "unknown key 'topk'; did you mean 'top_k'?"),
+        ({"kind": "mixture"}, "policy.teacher_weight: Field required"),
+        ({"kind": "mixture", "teacher_weight": 1.5}, "less than or equal to 1"),
+        ({"kind": "student"}, "'mixture', 'speculative'"),
+        ({"top_k": 3}, "kind"),
+    ],
+)
+def test_a_bad_policy_is_refused(policy, reason):
+    assert reason in refusal(Method, {**WORDS, "sgo": {"divergence": "kl"}, "policy": policy})
+
+
+def test_a_policy_needs_student_outputs():
+    policy = {"kind": "mixture", "teacher_weight": 0.5}
+    message = refusal(Method, {**WORDS, "tgo": {"divergence": "kl"}, "policy": policy})
+    assert "policy: it samples student outputs, and the method has no term sgo" in message
+
+
+@pytest.mark.parametrize(
+    ("term", "allowed"),
+    [
+        ({"divergence": "nll"}, True),
+        ({"divergence": "kl"}, True),
+        ({"divergence": "akl"}, True),
+        ({"divergence": "jsd", "beta": 0.5}, True),
+        ({**SKL, "estimator": "full_vocabulary", "skewness": 0.9}, True),
+        ({**SKL, "estimator": "full_vocabulary"}, False),
+        ({**SKL, "estimator": "full_vocabulary", "skewness": 0.9, "clip_correct": True}, False),
+        ({**SKL, "skewness": 0.9}, False),
+        (RKL, False),
+    ],
+)
+def test_reference_answers_are_no_samples(term, allowed):
+    value = {**WORDS, "reference": term}
+    if allowed:
+        assert not validate(Method, value, "test").uses_rewards("reference")
+    else:
+        assert "reference: the worked answers are samples of no model" in refusal(Method, value)
 
 
 @pytest.mark.parametrize("term", ["nll", 3, ["nll"]])
@@ -222,13 +276,28 @@ def test_settings_that_are_no_json_object_are_refused(text):
 
 
 # reads rewards of tgo, of sgo; reads teacher log-probabilities of tgo, of sgo; loads the teacher
+NO, YES = False, True
 NEEDS = {
-    "sft": (False, False, False, False, False, ["likelihood"], "worked answers"),
-    "gkd": (False, False, False, False, True, ["jensen_shannon"], "none"),
-    "distillm2": (False, False, False, False, True, ["skew"], "none"),
-    "askd": (True, True, True, True, False, ["sampled"], "rewards"),
-    "askd-wo-1": (True, True, False, False, True, ["skew"], "rewards"),
+    "sft": (NO, NO, NO, NO, NO, ["likelihood"], "worked answers"),
+    "kd": (NO, NO, NO, NO, YES, ["kullback_leibler"], "worked answers"),
+    "seqkd": (NO, NO, NO, NO, NO, ["likelihood"], "none"),
+    "imitkd": (NO, NO, NO, NO, YES, ["kullback_leibler"], "none"),
+    "gkd": (NO, NO, NO, NO, YES, ["jensen_shannon"], "none"),
+    "akl": (NO, NO, NO, NO, YES, ["adaptive_kl"], "worked answers"),
+    "minillm": (NO, NO, NO, YES, YES, ["policy_gradient"], "none"),
+    "speculative-kd": (NO, NO, NO, NO, YES, ["kullback_leibler"], "none"),
+    "distillm2": (NO, NO, NO, NO, YES, ["skew"], "none"),
+    "askd": (YES, YES, YES, YES, NO, ["sampled"], "rewards"),
+    "askd-wo-1": (YES, YES, NO, NO, YES, ["skew"], "rewards"),
+    "askd-wo-2": (NO, YES, YES, YES, NO, ["sampled"], "rewards"),
+    "askd-wo-3": (YES, YES, YES, YES, NO, ["sampled"], "rewards"),
+    "askd-wo-2-3": (NO, NO, YES, YES, NO, ["sampled"], "none"),
+    "grpo": (YES, YES, YES, YES, NO, ["sampled"], "rewards"),
 }
+
+
+def test_every_shipped_method_is_listed_here(methods):
+    assert set(methods) == set(NEEDS)
 
 
 @pytest.mark.parametrize("name", NEEDS)

@@ -1,5 +1,6 @@
 import json
 import re
+import shlex
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -52,8 +53,44 @@ def test_later_rounds_read_the_methods_own_student_outputs():
     }
 
 
-def test_method_without_outputs_reads_none():
-    assert layout().train_tables(job(method="sft", round="1")) == {}
+def test_a_policy_has_outputs_of_its_own_and_needs_the_teacher():
+    paths = layout()
+    first = paths.train_tables(job(method="speculative-kd", round="1"))
+    own = "results/nano/qwen2-math/speculative-kd/seed0"
+    assert first == {"student_rollouts": f"{own}/round0/student/rollouts.parquet"}
+    run = job(run="speculative-kd", round="0")
+    assert paths.sampling_student(run) == "results/nano/models/qwen2-math-student"
+    assert paths.policy_teacher(run) == ["results/nano/models/qwen2-math-teacher/manifest.json"]
+    words = shlex.split(paths.policy_options(run))
+    assert words[::2] == ["--policy", "--teacher"]
+    assert json.loads(words[1]) == {"kind": "speculative", "top_k": 3}
+    assert words[3] == "results/nano/models/qwen2-math-teacher"
+    assert set(paths.train_tables(job(method="minillm", round="1"))) == {
+        "student_rollouts",
+        "student_scores",
+    }
+    for other in ("shared", "askd", "imitkd"):
+        assert paths.policy_teacher(job(run=other)) == []
+        assert paths.policy_options(job(run=other)) == ""
+
+
+def test_methods_without_outputs_read_none():
+    for method in ("sft", "kd", "akl"):
+        assert layout().train_tables(job(method=method, round="1")) == {}
+
+
+def test_methods_read_the_tables_of_their_sides_alone():
+    shared = "results/nano/qwen2-math/shared/seed0/round0"
+    read = {
+        "seqkd": {"teacher_rollouts": f"{shared}/teacher/rollouts.parquet"},
+        "imitkd": {"student_rollouts": f"{shared}/student/rollouts.parquet"},
+    }
+    for method, tables in read.items():
+        assert layout().train_tables(job(method=method, round="1")) == tables
+    everything = layout().train_tables(job(method="askd", round="1"))
+    assert layout().train_tables(job(method="grpo", round="1")) == everything
+    ablation = layout().train_tables(job(method="askd-wo-2", round="1"))
+    assert everything.keys() - ablation.keys() == {"teacher_rewards", "teacher_skewness"}
 
 
 def test_warped_teacher_outputs_are_scored():

@@ -8,11 +8,17 @@ one key reruns only what depends on it.
 from askd.config.base import Strict, nearest, validate, validated_json
 from askd.config.methods import (
     SIDES,
+    AklTerm,
     FullVocabularySkewTerm,
     JsdTerm,
+    KlTerm,
     Method,
+    MixturePolicy,
     NllTerm,
+    Policy,
+    PolicyGradientTerm,
     SampledSkewTerm,
+    SpeculativePolicy,
     Term,
 )
 from askd.config.run import Config, schema
@@ -43,6 +49,7 @@ from askd.config.tasks import (
 __all__ = [
     "SIDES",
     "Advantage",
+    "AklTerm",
     "ArithmeticTask",
     "Benchmark",
     "Config",
@@ -53,10 +60,14 @@ __all__ = [
     "InstructionsTask",
     "JsdTerm",
     "JsonlTask",
+    "KlTerm",
     "Level",
     "Method",
+    "MixturePolicy",
     "NllTerm",
     "Pair",
+    "Policy",
+    "PolicyGradientTerm",
     "PretrainedFromScratch",
     "ProgramsTask",
     "Rollout",
@@ -64,6 +75,7 @@ __all__ = [
     "SandboxLimits",
     "SandboxSettings",
     "Skewness",
+    "SpeculativePolicy",
     "Strict",
     "Sweep",
     "Table",

@@ -1,10 +1,10 @@
-"""Methods: which outputs are trained on, with which divergence."""
+"""Methods: which outputs are trained on, with which divergence, and who samples them."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Discriminator, Field, PositiveFloat, Tag, model_validator
+from pydantic import Discriminator, Field, PositiveFloat, PositiveInt, Tag, model_validator
 
 from askd.config.base import Fraction, Strict
 
@@ -12,8 +12,17 @@ from askd.config.base import Fraction, Strict
 class _Term(Strict):
     # The module of askd.objectives that holds the divergence.
     objective: ClassVar[str]
+    # Whether it sums over the vocabulary, so that training loads the teacher.
+    full_vocabulary: ClassVar[bool] = False
+    # Whether it reads the teacher's log-probabilities of the sampled tokens.
+    sampled: ClassVar[bool] = False
 
     weight: PositiveFloat = Field(default=1.0, description="Weight of this term in the loss.")
+
+    @property
+    def reads_rewards(self) -> bool:
+        """Whether the term reads rewards of its samples."""
+        return False
 
 
 class NllTerm(_Term):
@@ -23,10 +32,30 @@ class NllTerm(_Term):
     divergence: Literal["nll"] = Field(description="Negative log-likelihood.")
 
 
+class KlTerm(_Term):
+    """Forward KL over the full vocabulary."""
+
+    objective: ClassVar[str] = "kullback_leibler"
+    full_vocabulary: ClassVar[bool] = True
+    divergence: Literal["kl"] = Field(description="Forward KL, teacher to student.")
+
+
+class AklTerm(_Term):
+    """Adaptive KL: forward and reverse KL over the full vocabulary, mixed at each prefix."""
+
+    objective: ClassVar[str] = "adaptive_kl"
+    full_vocabulary: ClassVar[bool] = True
+    divergence: Literal["akl"] = Field(description="Adaptive KL.")
+    head_mass: Fraction = Field(
+        default=0.5, description="Largest teacher mass of the head, whose gap weighs forward KL."
+    )
+
+
 class JsdTerm(_Term):
     """Generalized Jensen-Shannon divergence over the full vocabulary."""
 
     objective: ClassVar[str] = "jensen_shannon"
+    full_vocabulary: ClassVar[bool] = True
     divergence: Literal["jsd"] = Field(description="Generalized Jensen-Shannon divergence.")
     estimator: Literal["full_vocabulary"] = Field(
         default="full_vocabulary", description="Exact sum over the vocabulary at each prefix."
@@ -43,11 +72,17 @@ class _SkewTerm(_Term):
         default=False, description="Drop the samples that are correct (kappa, Eq. 13)."
     )
 
+    @property
+    def reads_rewards(self) -> bool:
+        """Whether the term reads rewards of its samples."""
+        return self.skewness == "projected" or self.clip_correct
+
 
 class FullVocabularySkewTerm(_SkewTerm):
     """Skew divergence with the exact sum over the vocabulary at each prefix."""
 
     objective: ClassVar[str] = "skew"
+    full_vocabulary: ClassVar[bool] = True
     estimator: Literal["full_vocabulary"] = Field(description="Exact sum over the vocabulary.")
     detach_mixture: bool = Field(
         default=False, description="Stop the gradient through the mixture (DistiLLM-2's SRKL)."
@@ -64,6 +99,7 @@ class SampledSkewTerm(_SkewTerm):
     """Skew divergence estimated from the sampled tokens alone (Eqs. 8-11)."""
 
     objective: ClassVar[str] = "sampled"
+    sampled: ClassVar[bool] = True
     estimator: Literal["sampled"] = Field(description="Monte Carlo over the sampled tokens.")
     form: Literal["token", "sequence_mixture", "product"] = Field(
         default="token", description="Mixture per token, per sequence, or Eqs. 10-11 as printed."
@@ -76,6 +112,32 @@ class SampledSkewTerm(_SkewTerm):
     )
     importance: Literal["none", "ratio", "clipped"] = Field(
         default="none", description="Correct for stale samples by the ratio to the sampler."
+    )
+    clip_range: PositiveFloat = Field(default=0.2, description="Range of the clipped ratio.")
+    advantage_factor: bool = Field(
+        default=False, description="Multiply the coefficient by the sample's advantage (GRPO)."
+    )
+
+    @property
+    def reads_rewards(self) -> bool:
+        """Whether the term reads rewards of its samples."""
+        return super().reads_rewards or self.advantage_factor
+
+
+class PolicyGradientTerm(_Term):
+    """Reverse KL of sequences by policy gradient, and of each step over the full vocabulary."""
+
+    objective: ClassVar[str] = "policy_gradient"
+    full_vocabulary: ClassVar[bool] = True
+    sampled: ClassVar[bool] = True
+    divergence: Literal["rkl"] = Field(description="Reverse KL, student to teacher.")
+    estimator: Literal["policy_gradient"] = Field(description="PPO on returns (MiniLLM).")
+    discount: Fraction = Field(default=0.95, description="Discount of later tokens' rewards.")
+    reward_scale: PositiveFloat = Field(
+        default=0.5, description="The log-ratio of a token is divided by it."
+    )
+    reward_limit: PositiveFloat = Field(
+        default=100.0, description="Largest magnitude of a token's reward."
     )
     clip_range: PositiveFloat = Field(default=0.2, description="Range of the clipped ratio.")
 
@@ -91,16 +153,38 @@ def _term_kind(value: Any) -> str | None:
 
 Term = Annotated[
     Annotated[NllTerm, Tag("nll")]
+    | Annotated[KlTerm, Tag("kl")]
+    | Annotated[AklTerm, Tag("akl")]
     | Annotated[JsdTerm, Tag("jsd")]
+    | Annotated[PolicyGradientTerm, Tag("rkl")]
     | Annotated[FullVocabularySkewTerm, Tag("skew full_vocabulary")]
     | Annotated[SampledSkewTerm, Tag("skew sampled")],
     Discriminator(
         _term_kind,
         custom_error_type="unknown_term",
-        custom_error_message="a term needs `divergence`: nll, jsd, skl or srkl, and for skl and "
-        "srkl `estimator`: full_vocabulary or sampled",
+        custom_error_message="a term needs `divergence`: nll, kl, akl, jsd, rkl, skl or srkl, "
+        "and for skl and srkl `estimator`: full_vocabulary or sampled",
     ),
 ]
+
+
+class MixturePolicy(Strict):
+    """Each token comes from a mixture of the two models' probabilities."""
+
+    kind: Literal["mixture"] = Field(description="Mixture of probabilities (MiniLLM).")
+    teacher_weight: Fraction = Field(description="Weight of the teacher in the mixture.")
+
+
+class SpeculativePolicy(Strict):
+    """The student draws each token; the teacher replaces those that it ranks too low."""
+
+    kind: Literal["speculative"] = Field(description="Interleaved sampling (Speculative KD).")
+    top_k: PositiveInt = Field(
+        default=25, description="A drawn token stays if it is among so many first of the teacher's."
+    )
+
+
+Policy = Annotated[MixturePolicy | SpeculativePolicy, Field(discriminator="kind")]
 
 SIDES = ("reference", "tgo", "sgo")
 
@@ -109,9 +193,13 @@ class Method(Strict):
     """A row of the tables: which outputs are trained on, with which divergence."""
 
     label: str = Field(description="The method's name in tables.")
-    reference: NllTerm | None = Field(default=None, description="Term on the fixed data set.")
+    reference: Term | None = Field(default=None, description="Term on the fixed data set.")
     tgo: Term | None = Field(default=None, description="Term on teacher-generated outputs.")
     sgo: Term | None = Field(default=None, description="Term on student-generated outputs.")
+    policy: Policy | None = Field(
+        default=None,
+        description="Sampling of student outputs together with the teacher; null: without it.",
+    )
     learning_rate: PositiveFloat | None = Field(
         default=None, description="Peak learning rate, where it differs from the tuned one."
     )
@@ -122,19 +210,39 @@ class Method(Strict):
             raise ValueError("a method needs at least one of the terms reference, tgo, sgo")
         return self
 
+    @model_validator(mode="after")
+    def _a_policy_samples_student_outputs(self) -> Method:
+        if self.policy is not None and self.sgo is None:
+            raise ValueError("policy: it samples student outputs, and the method has no term sgo")
+        return self
+
+    @model_validator(mode="after")
+    def _a_policy_gradient_is_on_policy(self) -> Method:
+        if isinstance(self.tgo, PolicyGradientTerm):
+            raise ValueError("tgo: rkl by policy gradient goes with sgo, the student's own outputs")
+        return self
+
+    @model_validator(mode="after")
+    def _reference_answers_are_no_samples(self) -> Method:
+        if self.reference is not None and (self.reference.sampled or self.reference.reads_rewards):
+            raise ValueError(
+                "reference: the worked answers are samples of no model and have no rewards; give "
+                "nll, kl, akl, jsd, or a skew divergence over the full vocabulary with a number"
+            )
+        return self
+
     @property
     def terms(self) -> dict[str, Any]:
         """The terms that the method has, by side."""
         return {side: getattr(self, side) for side in SIDES if getattr(self, side) is not None}
 
     def uses_rewards(self, side: str) -> bool:
-        """Whether the term on `side` (tgo or sgo) reads rewards of its samples."""
-        term = self.terms.get(side)
-        return isinstance(term, _SkewTerm) and (term.skewness == "projected" or term.clip_correct)
+        """Whether the term on `side` reads rewards of its samples."""
+        return side in self.terms and self.terms[side].reads_rewards
 
     def is_sampled(self, side: str) -> bool:
         """Whether the term on `side` reads teacher log-probabilities of the sampled tokens."""
-        return isinstance(self.terms.get(side), SampledSkewTerm)
+        return side in self.terms and self.terms[side].sampled
 
     @property
     def objective_modules(self) -> list[str]:
@@ -144,9 +252,7 @@ class Method(Strict):
     @property
     def needs_teacher_model(self) -> bool:
         """Whether training loads the teacher: some term sums over the full vocabulary."""
-        return any(
-            getattr(term, "estimator", None) == "full_vocabulary" for term in self.terms.values()
-        )
+        return any(term.full_vocabulary for term in self.terms.values())
 
     @property
     def supervision(self) -> str:

@@ -31,7 +31,7 @@ class ErrorProcess(Strict):
     systematic: Fraction = Field(
         default=0.0,
         description="Probability of the task's systematic error: subtracting 4 or more subtracts "
-        "one too little; a word of 5 or more letters is one letter too short.",
+        "one too little; words of 5 or more letters lack the last one.",
     )
 
 

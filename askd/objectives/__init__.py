@@ -13,17 +13,25 @@ to the letter.
 
 Two families estimate the same divergences:
 
-* ``skew`` and ``jensen_shannon`` sum over the vocabulary at each prefix and need [N, V]
-  log-probabilities;
+* ``skew``, ``kullback_leibler``, ``adaptive_kl`` and ``jensen_shannon`` sum over the vocabulary at
+  each prefix and need [N, V] log-probabilities;
 * ``sampled`` sees the sampled token only, as a coefficient on its log-likelihood ([N]).
 
-``likelihood`` needs no teacher.
+``policy_gradient`` needs both. ``likelihood`` needs no teacher.
 
 ``reduction`` turns per-token losses into the loss of an optimizer step.
 """
 
+from askd.objectives.adaptive_kl import adaptive_kl, head_share
 from askd.objectives.jensen_shannon import generalized_jsd
+from askd.objectives.kullback_leibler import forward_kl, reverse_kl
 from askd.objectives.likelihood import nll
+from askd.objectives.policy_gradient import (
+    log_ratio_rewards,
+    normalized_returns,
+    policy_gradient,
+    whiten,
+)
 from askd.objectives.reduction import token_weights
 from askd.objectives.sampled import (
     skew_kl_coefficient,
@@ -33,12 +41,20 @@ from askd.objectives.sampled import (
 from askd.objectives.skew import skew_kl, skew_reverse_kl
 
 __all__ = [
+    "adaptive_kl",
+    "forward_kl",
     "generalized_jsd",
+    "head_share",
+    "log_ratio_rewards",
     "nll",
+    "normalized_returns",
+    "policy_gradient",
+    "reverse_kl",
     "skew_kl",
     "skew_kl_coefficient",
     "skew_reverse_kl",
     "skew_reverse_kl_coefficient",
     "surrogate",
     "token_weights",
+    "whiten",
 ]

@@ -7,15 +7,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 import torch
 from rich.progress import track
+from torch import Tensor
 from transformers import GenerationConfig, LogitsProcessorList, PreTrainedModel
 
-from askd.config import Rollout
+from askd.artifacts import JOINT_ROLLOUTS, ROLLOUTS
+from askd.config import MixturePolicy, Policy, Rollout, SpeculativePolicy
 from askd.errors import AskdError
 from askd.models.chat import prompt_tokens, response_text
 from askd.models.folder import LanguageModel
-from askd.rollout.sampler import InverseTransformSampler, uniforms
+from askd.rollout.policies import Mixture, Speculative, TeacherSteps
+from askd.rollout.sampler import InverseTransformSampler, Warp, uniforms
 
 
 @dataclass(frozen=True)
@@ -39,27 +43,31 @@ def requests(
     ]
 
 
+def rollouts_schema(policy: Policy | None) -> pa.Schema:
+    """The schema of a table of what `sample` gives with `policy`."""
+    return ROLLOUTS if policy is None else JOINT_ROLLOUTS
+
+
 def sample(
     language_model: LanguageModel,
     wanted: Sequence[Request],
     settings: Rollout,
     seed: int,
     stream: str,
+    policy: Policy | None = None,
+    teacher: LanguageModel | None = None,
     progress: bool = False,
 ) -> list[dict]:
     """Rows of a rollouts table, one for each request, in the order of the requests.
 
+    With a `policy`, `language_model` is a student that samples together with `teacher`, and the
+    rows have its own `student_logprobs` as well.
+
     Raises:
-        AskdError: a prompt leaves no room for `max_new_tokens` in the model's context.
+        AskdError: a prompt leaves no room for `max_new_tokens` in a model's context.
     """
-    context = getattr(language_model.model.config, "max_position_embeddings", None)
-    longest = max(wanted, key=lambda request: len(request.prompt))
-    if context is not None and len(longest.prompt) + settings.max_new_tokens > context:
-        raise AskdError(
-            f"prompt {longest.prompt_id!r} has {len(longest.prompt)} tokens; with "
-            f"rollout.max_new_tokens {settings.max_new_tokens} it exceeds the context of "
-            f"{language_model.folder} ({context} tokens)."
-        )
+    for model in (language_model, teacher) if policy else (language_model,):
+        _check_context(model, wanted, settings)
     # Like lengths together: less padding. The sort is stable, so batches are reproducible.
     order = sorted(range(len(wanted)), key=lambda number: len(wanted[number].prompt))
     batches = [
@@ -69,15 +77,40 @@ def sample(
     rows: list[dict | None] = [None] * len(wanted)
     for batch in track(batches, description="rollout", disable=not progress):
         sampled = _sample_batch(
-            language_model, [wanted[number] for number in batch], settings, seed, stream
+            language_model,
+            [wanted[number] for number in batch],
+            settings,
+            seed,
+            stream,
+            policy,
+            teacher,
         )
         for number, row in zip(batch, sampled, strict=True):
             rows[number] = row
     return rows
 
 
+def _check_context(
+    language_model: LanguageModel, wanted: Sequence[Request], settings: Rollout
+) -> None:
+    context = getattr(language_model.model.config, "max_position_embeddings", None)
+    longest = max(wanted, key=lambda request: len(request.prompt))
+    if context is not None and len(longest.prompt) + settings.max_new_tokens > context:
+        raise AskdError(
+            f"prompt {longest.prompt_id!r} has {len(longest.prompt)} tokens; with "
+            f"rollout.max_new_tokens {settings.max_new_tokens} it exceeds the context of "
+            f"{language_model.folder} ({context} tokens)."
+        )
+
+
 def _sample_batch(
-    language_model: LanguageModel, batch: list[Request], settings: Rollout, seed: int, stream: str
+    language_model: LanguageModel,
+    batch: list[Request],
+    settings: Rollout,
+    seed: int,
+    stream: str,
+    policy: Policy | None,
+    teacher: LanguageModel | None,
 ) -> list[dict]:
     model, tokenizer, device = language_model.model, language_model.tokenizer, language_model.device
     steps = settings.max_new_tokens
@@ -87,20 +120,29 @@ def _sample_batch(
     for number, request in enumerate(batch):
         input_ids[number, width - len(request.prompt) :] = torch.tensor(request.prompt)
         attention_mask[number, width - len(request.prompt) :] = 1
-    numbers = np.stack(
-        [uniforms(seed, stream, request.prompt_id, request.sample_id, steps) for request in batch]
-    )
-    sampler = InverseTransformSampler(
-        torch.from_numpy(numbers).to(device),
-        settings.temperature,
-        settings.top_p,
-        language_model.vocabulary,
-    )
+    attention_mask = attention_mask.to(device)
+
+    def numbers(stream: str) -> Tensor:
+        rows = [uniforms(seed, stream, row.prompt_id, row.sample_id, steps) for row in batch]
+        return torch.from_numpy(np.stack(rows)).to(device)
+
+    warp = (settings.temperature, settings.top_p, language_model.vocabulary)
+    joint = None
+    if isinstance(policy, MixturePolicy):
+        joint = Mixture(TeacherSteps(teacher, attention_mask), Warp(*warp), policy.teacher_weight)
+    elif isinstance(policy, SpeculativePolicy):
+        joint = Speculative(
+            TeacherSteps(teacher, attention_mask),
+            Warp(*warp),
+            policy.top_k,
+            numbers(f"{stream} replacement"),
+        )
+    sampler = InverseTransformSampler(numbers(stream), *warp, joint)
     ends = end_tokens(language_model)
     with torch.inference_mode(), _neutral_generation_config(model):
         output = model.generate(
             input_ids.to(device),
-            attention_mask=attention_mask.to(device),
+            attention_mask=attention_mask,
             logits_processor=LogitsProcessorList([sampler]),
             generation_config=GenerationConfig(
                 max_new_tokens=steps,
@@ -109,10 +151,12 @@ def _sample_batch(
                 pad_token_id=tokenizer.pad_token_id,
             ),
         )
-    logprobs = torch.stack(sampler.logprobs, dim=1).tolist()
+    logprobs = {"sampler_logprobs": torch.stack(sampler.logprobs, dim=1).tolist()}
+    if policy is not None:
+        logprobs["student_logprobs"] = torch.stack(sampler.student_logprobs, dim=1).tolist()
     rows = []
-    for request, generated, row_logprobs in zip(
-        batch, output[:, width:].tolist(), logprobs, strict=True
+    for number, (request, generated) in enumerate(
+        zip(batch, output[:, width:].tolist(), strict=True)
     ):
         length = next(
             (step + 1 for step, token in enumerate(generated) if token in ends), len(generated)
@@ -125,7 +169,7 @@ def _sample_batch(
                 "token_ids": tokens,
                 "text": response_text(tokenizer, tokens),
                 "finish_reason": "stop" if tokens[-1] in ends else "length",
-                "sampler_logprobs": row_logprobs[:length],
+                **{name: values[number][:length] for name, values in logprobs.items()},
             }
         )
     return rows

@@ -15,7 +15,7 @@ from askd.artifacts import (
     table_from_rows,
     write_table,
 )
-from askd.config import Rollout
+from askd.config import Policy, Rollout
 from askd.errors import AskdError
 from askd.models.chat import prompt_tokens
 from askd.models.folder import (
@@ -26,7 +26,7 @@ from askd.models.folder import (
     read_manifest,
 )
 from askd.provenance import digest
-from askd.rollout.engine import requests, sample
+from askd.rollout.engine import requests, rollouts_schema, sample
 from askd.rollout.score import score
 from askd.state import resumable
 
@@ -40,12 +40,22 @@ def rollout(
     stream: str,
     output: Path,
     state: Path,
+    policy: Policy | None = None,
+    teacher_folder: Path | None = None,
 ) -> None:
     """Sample responses to the prompts in `prompts_path` (those in `prompt_ids`, in that order).
 
+    With a `policy` the model is a student that samples together with the teacher.
+
     Every `settings.shard_size` responses a shard is written to `state`; a run that was killed goes
     on behind its last whole shard and ends with the same bytes.
+
+    Raises:
+        AskdError: a policy is given without a teacher, or the teacher has another tokenizer.
     """
+    if policy is not None and teacher_folder is None:
+        raise AskdError(f"{output}: the policy {policy.kind} samples with a teacher; give it.")
+    schema = rollouts_schema(policy)
     rows = select_prompts(read_table(prompts_path, PROMPTS).to_pylist(), prompt_ids, prompts_path)
     computed = {
         "code": digest("askd.rollout.stage"),
@@ -54,9 +64,15 @@ def rollout(
         "settings": settings.model_dump(mode="json"),
         "seed": seed,
         "stream": stream,
+        "policy": None if policy is None else policy.model_dump(mode="json"),
+        "teacher": None if policy is None else read_manifest(teacher_folder),
     }
     with resumable(state, computed) as folder:
         language_model = load(model_folder)
+        teacher = None
+        if policy is not None:
+            teacher = load(teacher_folder)
+            check_same_tokenizer(teacher.tokenizer, language_model.tokenizer)
         wanted = requests(language_model, rows, settings.samples_per_prompt)
         shards = []
         for start in range(0, len(wanted), settings.shard_size):
@@ -68,12 +84,14 @@ def rollout(
                     settings,
                     seed,
                     stream,
+                    policy,
+                    teacher,
                     progress=sys.stderr.isatty(),
                 )
-                write_table(path, table_from_rows(sampled, ROLLOUTS), ROLLOUTS)
+                write_table(path, table_from_rows(sampled, schema), schema)
                 print(f"{start + len(sampled)} of {len(wanted)} responses", flush=True)
-            shards.append(read_table(path, ROLLOUTS))
-        write_table(output, pa.concat_tables(shards), ROLLOUTS)
+            shards.append(read_table(path, schema))
+        write_table(output, pa.concat_tables(shards), schema)
 
 
 def select_prompts(rows: list[dict], prompt_ids: list[str] | None, path: Path | str) -> list[dict]:

@@ -9,12 +9,16 @@ from __future__ import annotations
 import ast
 import builtins
 import json
-from collections.abc import Callable
+import re
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from askd.config import nearest
 from askd.sandbox.extract import complete, extract_code
+from askd.sandbox.mbpp_plus import converted
 from askd.sandbox.oracles import comparison
 from askd.sandbox.program import FunctionTests, Program, StdioTests
 from askd.sandbox.result import BadTests
@@ -40,9 +44,9 @@ def from_reference(text: str, where: str) -> Task:
         raise BadTests(f"{where}: not JSON ({error}).") from error
     if not isinstance(row, dict) or "format" not in row:
         raise BadTests(f"{where}: expected a JSON object with the key 'format'.")
-    name = row["format"]
+    name = str(row["format"])
     if name not in FORMATS:
-        raise BadTests(f"{where}: unknown format {name!r}; {nearest(str(name), FORMATS)}")
+        raise BadTests(f"{where}: unknown format {name!r}; {nearest(name, FORMATS)}")
     tests = FORMATS[name](row, where)
     return Task(tests, row.get("prompt", "") if name in COMPLETING else "")
 
@@ -65,25 +69,37 @@ def humaneval(row: dict, where: str) -> FunctionTests:
 
 
 def mbpp(row: dict, where: str) -> FunctionTests:
-    """MBPP: a list of asserts, which may follow a setup (`test_setup_code` or `test_imports`)."""
+    """MBPP: a list of asserts, which may follow a setup (`test_setup_code` or `test_imports`).
+
+    Modules of the standard library that the asserts name, but nothing imports, are imported: MBPP
+    leaves that to the program. The entry point is the function of the reference `code` that the
+    asserts name, or the one name in them that nothing defines.
+    """
     asserts = row.get("test_list")
     if not isinstance(asserts, list) or not all(isinstance(line, str) for line in asserts):
         raise BadTests(f"{where}: 'test_list' is not a list of asserts.")
     if not asserts:
         raise BadTests(f"{where}: 'test_list' is empty; there must be one assert at least.")
-    setup = row.get("test_setup_code") or "\n".join(row.get("test_imports") or [])
+    imports = row.get("test_imports") or []
+    if not isinstance(imports, list) or not all(isinstance(line, str) for line in imports):
+        raise BadTests(f"{where}: 'test_imports' is not a list of imports.")
+    setup = row.get("test_setup_code") or "\n".join(imports)
     tests = "\n".join(asserts)
-    _compiles(setup, where, "the setup")
-    _compiles(tests, where, "test_list")
-    entry_point = row.get("entry_point") or _called(tests, setup, where)
+    trees = [_compiles(setup, where, "the setup"), _compiles(tests, where, "test_list")]
+    missing = _undefined(trees)
+    modules = [name for name in missing if name in sys.stdlib_module_names]
+    setup = "\n".join([setup, *(f"import {name}" for name in modules)]).strip()
+    found = _defined_by(row.get("code"), trees)
+    found = found if len(found) == 1 else [name for name in missing if name not in modules]
+    entry_point = _entry_point(row, found, where)
     return _function_tests(where, tests=tests, entry_point=entry_point, setup=setup)
 
 
 def evalplus(row: dict, where: str, plus: bool = True) -> FunctionTests:
     """EvalPlus: the program and the canonical solution on the same inputs, equal or within `atol`.
 
-    Inputs count as they stand in the row: what EvalPlus converts for some MBPP problems (lists to
-    tuples or sets) has to be converted already.
+    Inputs are lists of arguments as in EvalPlus's files; those of MBPP+ become the tuples, sets and
+    complex numbers that its problems are about.
     """
     prompt, solution, entry_point = _texts(
         row, where, "prompt", "canonical_solution", "entry_point"
@@ -96,6 +112,14 @@ def evalplus(row: dict, where: str, plus: bool = True) -> FunctionTests:
         inputs += row[name]
     if not inputs:
         raise BadTests(f"{where}: there are no inputs.")
+    number = re.fullmatch(r"Mbpp/(\d+)", str(row.get("task_id")))
+    try:
+        inputs = converted(int(number[1]), inputs) if number else inputs
+    except (AttributeError, TypeError, ValueError, IndexError) as error:
+        raise BadTests(
+            f"{where}: the inputs are not those of {number[0]} ({error}); give a task of your own "
+            "another 'task_id'."
+        ) from error
     tests = comparison(entry_point, prompt + solution, inputs, row.get("atol") or 0)
     return _function_tests(where, tests=tests, entry_point=entry_point)
 
@@ -109,18 +133,27 @@ def code_r1(row: dict, where: str) -> FunctionTests | StdioTests:
     try:
         truth = row["reward_model"]["ground_truth"]
         truth = json.loads(truth) if isinstance(truth, str) else truth
-        keys = set(truth)
     except (KeyError, TypeError, ValueError) as error:
         raise BadTests(
             f"{where}: no JSON in reward_model.ground_truth ({type(error).__name__})."
         ) from error
-    if "functional" not in keys:
+    if not isinstance(truth, dict):
+        raise BadTests(f"{where}: reward_model.ground_truth is not a JSON object.")
+    if "functional" not in truth:
         return stdio(truth, where)
     tests = truth["functional"]
-    _compiles(tests, where, "functional")
-    shared = row.get("prelude", "")
-    _compiles(shared, where, "prelude")
-    entry_point = row.get("entry_point") or _called(tests, shared, where)
+    if not isinstance(tests, str):
+        raise BadTests(f"{where}: 'functional' is not a text.")
+    shared = row.get("prelude") or ""
+    trees = [_compiles(shared, where, "prelude"), _compiles(tests, where, "functional")]
+    missing = _undefined(trees)
+    entry_point = _entry_point(row, _checked(trees[-1]) or missing, where)
+    unknown = [name for name in missing if name != re.split(r"\W", entry_point)[0]]
+    if unknown and "import *" not in shared + tests:
+        raise BadTests(
+            f"{where}: nothing defines {', '.join(unknown)}, which the tests use; add the source "
+            "that does as 'prelude'."
+        )
     return _function_tests(where, tests=tests, entry_point=entry_point, shared=shared)
 
 
@@ -141,11 +174,12 @@ FORMATS: dict[str, Callable[[dict, str], FunctionTests | StdioTests]] = {
     "humaneval": humaneval,
     "mbpp": mbpp,
     "evalplus": evalplus,
+    "evalplus-base": partial(evalplus, plus=False),
     "code-r1": code_r1,
     "stdio": stdio,
 }
 # Formats whose prompt is the beginning of the program.
-COMPLETING = ("humaneval", "evalplus")
+COMPLETING = ("humaneval", "evalplus", "evalplus-base")
 
 
 def _texts(row: dict, where: str, *names: str) -> list[str]:
@@ -167,13 +201,22 @@ def _compiles(source: str, where: str, what: str) -> ast.Module:
     try:
         compile(source, what, "exec", dont_inherit=True)
         return ast.parse(source)
-    except (SyntaxError, ValueError) as error:
+    except (SyntaxError, TypeError, ValueError) as error:
         raise BadTests(f"{where}: {what} does not compile ({error}).") from error
 
 
-def _called(tests: str, setup: str, where: str) -> str:
-    """The one name that `tests` use and neither they, their setup nor Python define."""
-    trees = [ast.parse(setup), ast.parse(tests)]
+def _entry_point(row: dict, found: Sequence[str], where: str) -> str:
+    """The entry point that `row` gives, or else the one that was `found` in the tests."""
+    if "entry_point" not in row and len(found) != 1:
+        raise BadTests(
+            f"{where}: the tests do not say which function they call (names that they do not "
+            f"define: {', '.join(found) or 'none'}); add 'entry_point'."
+        )
+    return str(row.get("entry_point") or found[0])
+
+
+def _undefined(trees: Sequence[ast.AST]) -> list[str]:
+    """The names that the trees use and neither they nor Python define."""
     stored, loaded = set(dir(builtins)), []
     for node in (node for tree in trees for node in ast.walk(tree)):
         match node:
@@ -181,15 +224,29 @@ def _called(tests: str, setup: str, where: str) -> str:
                 stored.add(name)
             case ast.arg(arg=name) | ast.Name(id=name, ctx=ast.Store()):
                 stored.add(name)
+            case ast.ExceptHandler(name=str(name)):
+                stored.add(name)
             case ast.Import(names=names) | ast.ImportFrom(names=names):
                 stored.update((alias.asname or alias.name).split(".")[0] for alias in names)
             case ast.Name(id=name):
                 loaded.append(name)
-    unknown = list(dict.fromkeys(name for name in loaded if name not in stored))
-    if len(unknown) != 1:
-        found = ", ".join(unknown) or "none"
-        raise BadTests(
-            f"{where}: the tests do not say which function they call (names that they do not "
-            f"define: {found}); add 'entry_point'."
-        )
-    return unknown[0]
+    return [name for name in dict.fromkeys(loaded) if name not in stored]
+
+
+def _defined_by(code: Any, trees: Sequence[ast.AST]) -> list[str]:
+    """The functions and classes of a reference solution that the trees name."""
+    try:
+        body = ast.parse(code).body
+    except (SyntaxError, TypeError, ValueError):
+        return []
+    kinds = (ast.FunctionDef, ast.ClassDef)
+    names = {node.id for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    return list({node.name: 0 for node in body if isinstance(node, kinds) and node.name in names})
+
+
+def _checked(tree: ast.Module) -> list[str]:
+    """What a source that ends in check(Solution().add) checks."""
+    match tree.body[-1:]:
+        case [ast.Expr(ast.Call(func=ast.Name(id="check"), args=[tested]))]:
+            return [ast.unparse(tested)]
+    return []

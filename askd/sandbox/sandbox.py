@@ -76,7 +76,7 @@ class Sandbox:
         results = list(self._pool.map(self._run, programs))
         for number, result in enumerate(results):
             if result.status is Status.TIMEOUT:
-                results[number] = self._run(programs[number])
+                results[number] = self._pool.submit(self._run, programs[number]).result()
         return results
 
     def _strongest(self, allowed: Sequence[str]) -> tuple[str, Worker]:

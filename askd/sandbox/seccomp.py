@@ -26,7 +26,10 @@ FILES = """
 """
 # Landlock does not cover these, so that they would reach any file of the user. They do nothing and
 # say that they did: copying a file should work.
-IGNORED = "chmod fchmod fchmodat fchmodat2 futimesat utime utimensat utimes"
+IGNORED = "chmod fchmod fchmodat fchmodat2"
+# Likewise, for times that are given; setting them to now is refused, as `pathlib` then makes the
+# file that it touches.
+TIMES = {"futimesat": 2, "utime": 1, "utimensat": 2, "utimes": 1}
 EXTENDED_ATTRIBUTES = "fgetxattr flistxattr getxattr lgetxattr listxattr llistxattr"
 WAITING = """
     alarm clock_getres clock_gettime clock_nanosleep epoll_create epoll_create1 epoll_ctl
@@ -117,5 +120,7 @@ def _add_conditional_rules(seccomp, rules) -> None:
     allow_if("sendto", 4, 0)  # to the other end, not to an address
     for name in IGNORED.split():
         rules.add_rule(seccomp.ERRNO(0), name)
+    for name, argument in TIMES.items():
+        rules.add_rule(seccomp.ERRNO(0), name, seccomp.Arg(argument, seccomp.NE, 0))
     for name in EXTENDED_ATTRIBUTES.split():
         rules.add_rule(seccomp.ERRNO(errno.ENOTSUP), name)  # as of a plain disk

@@ -55,7 +55,8 @@ print(json.dumps([sys.version.split()[0], sys.version_info >= (3, 10), sys.base_
 class Interpreter:
     """A Python that the sandbox's user can run, and what of the file system it needs.
 
-    `hidden` are folders of installed packages within `readable`: a program sees none of them.
+    `hidden` are folders of installed packages within `readable`: a program can read none of their
+    files. In tier `landlock` it can list their names.
     """
 
     path: str

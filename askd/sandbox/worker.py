@@ -56,6 +56,8 @@ class Worker:
     @property
     def pid(self) -> int:
         """The leader of the process group of all that runs here."""
+        if self._process is None:
+            raise RuntimeError("the sandbox is closed")
         return self._process.pid
 
     def _start(self) -> None:
@@ -109,7 +111,8 @@ class Worker:
         if self._null >= 0:
             os.close(self._null)
             self._null = -1
-        if self.tier == "landlock":
+        # The process removes its folder when it ends in peace.
+        if self.tier == "landlock" and os.path.isdir(self._scratch):
             scratch.empty(self._scratch)
             os.rmdir(self._scratch)
 
@@ -120,6 +123,8 @@ class Worker:
             BadTests: its tests cannot judge any program.
             SandboxBroken: the sandbox failed; the worker must be closed.
         """
+        if self._process is None:
+            raise RuntimeError("the sandbox is closed")
         if len(program.source) > LONGEST_SOURCE:
             detail = f"{len(program.source)} characters"
             return Result(Status.FAILED, "source too long", detail, "", 0.0, 0.0, 0, self.tier)
@@ -145,12 +150,15 @@ class Worker:
                 "tests": tests.tests,
             }
             its_questions = held.add(memory_file(json.dumps(questions).encode()))
+            # Opened anew: flags and locks of a description would last into the next program.
+            nothing, its_nothing = (held.add(os.open(os.devnull, os.O_RDWR)) for _ in range(2))
             descriptors = [
-                self._null, its_output, job, its_channel, its_questions, other_channel, its_verdict
+                nothing, its_output, job, its_channel,
+                its_nothing, its_questions, other_channel, its_verdict,
             ]  # fmt: skip
             candidate = {"stdin": 0, "stdout": 1, "stderr": 1, "job": 2, "channel": 3}
             checker = {
-                "stdin": 0, "stdout": 0, "stderr": 0, "job": 4, "channel": 5, "verdict": 6
+                "stdin": 4, "stdout": 4, "stderr": 4, "job": 5, "channel": 6, "verdict": 7
             }  # fmt: skip
             started = time.monotonic()
             self._begin(
@@ -160,7 +168,7 @@ class Worker:
                 ],
                 descriptors,
             )
-            held.close(*descriptors[1:])
+            held.close(*descriptors)
             deadline = started + self.limits.wall_seconds
             kept = drain(
                 {verdict: LONGEST_VERDICT, output: self.limits.output_kib << 10},
@@ -246,7 +254,8 @@ class Worker:
     def _used_up(self, *ends: dict) -> bool:
         """Whether the kernel killed a process for its CPU time."""
         return any(
-            os.WIFSIGNALED(end["status"]) and end["seconds"] >= self.limits.cpu_seconds - 0.05
+            # The kernel counts by its clock's ticks, and what it reports lags behind.
+            os.WIFSIGNALED(end["status"]) and end["seconds"] >= 0.5 * self.limits.cpu_seconds
             for end in ends
         )
 
@@ -261,7 +270,10 @@ class Worker:
             raise SandboxBroken(f"a process could not be confined: {reply['failed']}")
 
     def _end(self, wait: float) -> list[dict]:
-        self._control.send(json.dumps({"wait": wait}).encode())
+        try:
+            self._control.send(json.dumps({"wait": wait}).encode())
+        except OSError as error:
+            raise SandboxBroken(f"its process is gone ({error})") from error
         return self._receive(wait + PATIENCE)["ended"]
 
     def _receive(self, patience: float = PATIENCE) -> dict:

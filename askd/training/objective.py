@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -23,12 +24,14 @@ from askd.training.rows import Row
 
 
 class Totals:
-    """Sequences and response tokens of a whole optimizer step, by side."""
+    """The rows of a whole optimizer step by side, and their sequences and response tokens."""
 
     def __init__(self, rows: Sequence[Row]) -> None:
+        self.rows: dict[str, list[Row]] = defaultdict(list)
         self.sequences: dict[str, int] = defaultdict(int)
         self.tokens: dict[str, int] = defaultdict(int)
         for row in rows:
+            self.rows[row.side].append(row)
             self.sequences[row.side] += 1
             self.tokens[row.side] += len(row.response)
 
@@ -86,7 +89,7 @@ class Objective:
             side_rows = [rows[number] for number in members]
             token_loss, coefficient = self._term(
                 term,
-                _Tokens(side_rows, batch, chosen),
+                _Tokens(side_rows, totals.rows[side], batch, chosen),
                 hidden[chosen],
                 None if teacher_hidden is None else teacher_hidden[chosen],
             )
@@ -108,17 +111,19 @@ class Objective:
     ) -> tuple[Tensor, Tensor | None]:
         """Loss per token [N], and for sampled terms the coefficient of -log q per token [N]."""
         module = self.modules[term.objective]
-        if getattr(term, "estimator", None) == "full_vocabulary":
-            divergence = _full_vocabulary_divergence(term, module)
+        if term.full_vocabulary:
+            divergence, numbers = _full_vocabulary_divergence(term, module, tokens)
 
-            def chunk_loss(student: Tensor, teacher: Tensor, alpha: Tensor) -> Tensor:
+            def chunk_loss(student: Tensor, teacher: Tensor, *numbers: Tensor) -> Tensor:
                 with torch.no_grad():
                     teacher_logprobs = head_logprobs(self.teacher, teacher, self.vocabulary)
                 return divergence(
-                    head_logprobs(self.student, student, self.vocabulary), teacher_logprobs, alpha
+                    head_logprobs(self.student, student, self.vocabulary),
+                    teacher_logprobs,
+                    *numbers,
                 )
 
-            return self._chunked(chunk_loss, hidden, teacher_hidden, tokens.alpha(term)), None
+            return self._chunked(chunk_loss, hidden, teacher_hidden, *numbers), None
 
         def chunk_logprob(student: Tensor, target: Tensor) -> Tensor:
             logprobs = head_logprobs(self.student, student, self.vocabulary)
@@ -129,7 +134,7 @@ class Objective:
             return module.nll(logprob), None
         arguments = (
             logprob,
-            tokens.numbers("teacher_logprobs"),
+            tokens.numbers("teacher"),
             tokens.alpha(term),
             tokens.sequence,
         )
@@ -139,7 +144,9 @@ class Objective:
             coefficient = module.skew_reverse_kl_coefficient(
                 *arguments, form=term.form, returns=term.returns, constant=term.constant
             )
-        sampler_logprob = None if term.importance == "none" else tokens.numbers("sampler_logprobs")
+        if term.advantage_factor:
+            coefficient = tokens.advantage() * coefficient
+        sampler_logprob = None if term.importance == "none" else tokens.numbers("sampler")
         loss = module.surrogate(
             logprob, coefficient, sampler_logprob, term.importance, term.clip_range
         )
@@ -154,23 +161,53 @@ class Objective:
 
 
 def _full_vocabulary_divergence(
-    term: Any, module: ModuleType
-) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
-    """The divergence of (student, teacher, alpha) that `term` names."""
+    term: Any, module: ModuleType, tokens: _Tokens
+) -> tuple[Callable[..., Tensor], tuple[Tensor, ...]]:
+    """The divergence of student and teacher that `term` names, and its arguments behind them."""
+    if term.divergence == "kl":
+        return module.forward_kl, ()
+    if term.divergence == "akl":
+        return partial(module.adaptive_kl, head_mass=term.head_mass), ()
     if term.divergence == "jsd":
-        return lambda student, teacher, _: module.generalized_jsd(student, teacher, term.beta)
+        return partial(module.generalized_jsd, beta=term.beta), ()
+    if term.divergence == "rkl":
+        advantage = _whitened_returns(term, module, tokens)
+        arguments = (tokens.targets, tokens.numbers("sampler"), advantage)
+        return partial(module.policy_gradient, clip_range=term.clip_range), arguments
     if term.divergence == "skl":
-        return module.skew_kl
-    return lambda student, teacher, alpha: module.skew_reverse_kl(
-        student, teacher, alpha, detach_mixture=term.detach_mixture
-    )
+        return module.skew_kl, (tokens.alpha(term),)
+    detached = partial(module.skew_reverse_kl, detach_mixture=term.detach_mixture)
+    return detached, (tokens.alpha(term),)
+
+
+def _whitened_returns(term: Any, module: ModuleType, tokens: _Tokens) -> Tensor:
+    """The advantage of each token, [N]; its moments are those of the whole step."""
+
+    def returns(rows: Sequence[Row]) -> Tensor:
+        # float64: sums over a whole step, whose rows may come in any order.
+        old, teacher = (_numbers(rows, name).double() for name in ("old", "teacher"))
+        rewards = module.log_ratio_rewards(old, teacher, term.reward_scale, term.reward_limit)
+        lengths = torch.tensor([len(row.response) for row in rows])
+        sequence = torch.arange(len(rows)).repeat_interleave(lengths)
+        return module.normalized_returns(rewards, sequence, term.discount)
+
+    whitened = module.whiten(returns(tokens.rows), returns(tokens.step_rows))
+    return whitened.float().to(tokens.targets.device)
+
+
+def _numbers(rows: Sequence[Row], name: str) -> Tensor:
+    """One number per token from the lists `name`_logprobs of `rows`, [N]."""
+    return torch.tensor([number for row in rows for number in getattr(row, f"{name}_logprobs")])
 
 
 class _Tokens:
     """The response tokens of one side of a micro-batch and their numbers, all [N]."""
 
-    def __init__(self, rows: Sequence[Row], batch: Batch, chosen: Tensor) -> None:
+    def __init__(
+        self, rows: Sequence[Row], step_rows: Sequence[Row], batch: Batch, chosen: Tensor
+    ) -> None:
         self.rows = rows
+        self.step_rows = step_rows
         self.targets = batch.targets[chosen]
         self.sequence = batch.sequence[chosen]
         self.lengths = batch.lengths[self.sequence.unique()]
@@ -178,15 +215,18 @@ class _Tokens:
     def alpha(self, term: Any) -> Tensor:
         """The rows' own skewness where the term projects it, else the term's fixed one."""
         if getattr(term, "skewness", None) == "projected":
-            alpha = torch.tensor([row.alpha for row in self.rows], device=self.targets.device)
-            return alpha.repeat_interleave(self.lengths)
+            return self._by_row([row.alpha for row in self.rows])
         return torch.full(self.targets.shape, getattr(term, "skewness", 1.0)).to(
             self.targets.device
         )
 
+    def advantage(self) -> Tensor:
+        """The rows' advantages, each on all tokens of its row."""
+        return self._by_row([row.advantage for row in self.rows])
+
+    def _by_row(self, values: list[float]) -> Tensor:
+        return torch.tensor(values, device=self.targets.device).repeat_interleave(self.lengths)
+
     def numbers(self, name: str) -> Tensor:
-        """One number per token from the rows' lists."""
-        return torch.tensor(
-            [number for row in self.rows for number in getattr(row, name)],
-            device=self.targets.device,
-        )
+        """One number per token from the rows' lists `name`_logprobs."""
+        return _numbers(self.rows, name).to(self.targets.device)

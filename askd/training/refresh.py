@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from askd.artifacts import ROLLOUTS, table_from_rows
+from askd.artifacts import table_from_rows
 from askd.config import Advantage, Method, Rollout, SandboxSettings
 from askd.models.folder import LanguageModel
 from askd.rewards.grade import grade
 from askd.rewards.project import project
-from askd.rollout.engine import requests, sample
+from askd.rollout.engine import requests, rollouts_schema, sample
 from askd.rollout.stage import score_table
 from askd.training.rows import Outputs
 
@@ -24,11 +24,12 @@ class StudentOutputs:
     Args:
         first: outputs of the first window, from the stages.
         window: steps that share a window; 0 makes the whole round one window.
-        method: says whether teacher scores and rewards are needed.
+        method: says how to sample, and whether teacher scores and rewards are needed.
         schedule: prompt ids of each step.
         prompts: rows of the prompts table by id.
         student: the model in training.
-        teacher: scores the outputs, where the method's estimator reads that.
+        teacher: samples with the student, where the method's policy says so, and scores the
+            outputs, where its estimator reads that.
         rollout: sampling settings.
         advantage: normalisation of rewards.
         beta: scale of the projection to skewness.
@@ -94,6 +95,8 @@ class StudentOutputs:
             self.rollout,
             self.seed,
             f"{self.stream} step {first_step}",
+            self.method.policy,
+            self.teacher,
         )
         model.train()
         where = f"student outputs of step {first_step}"
@@ -111,4 +114,4 @@ class StudentOutputs:
         if self.method.uses_rewards("sgo"):
             rewards = grade(rows, prompts, self.grader, self.sandbox)
             others += [rewards, project(rewards, self.advantage, self.beta, where=where)]
-        return Outputs(table_from_rows(rows, ROLLOUTS), others, where)
+        return Outputs(table_from_rows(rows, rollouts_schema(self.method.policy)), others, where)

@@ -20,7 +20,9 @@ class Row:
     """A response of one side (`reference`, `tgo` or `sgo`) to a prompt.
 
     `alpha` is the weight of the student in the mixture and `kappa` that of the row in the loss.
-    Log-probabilities (nats) are one per response token, or none where no objective reads them.
+    Log-probabilities (nats) are one per response token, or none where no objective reads them:
+    of the teacher, of the distribution that the token was drawn from, and of the student that drew
+    it together with the teacher. A student that drew alone is the sampler.
     """
 
     side: str
@@ -35,6 +37,12 @@ class Row:
     advantage: float = math.nan
     teacher_logprobs: Sequence[float] = ()
     sampler_logprobs: Sequence[float] = ()
+    student_logprobs: Sequence[float] = ()
+
+    @property
+    def old_logprobs(self) -> Sequence[float]:
+        """Log-probabilities of the student that the response was sampled from."""
+        return self.student_logprobs or self.sampler_logprobs
 
 
 class StepSource(Protocol):
@@ -69,7 +77,7 @@ class Outputs:
             for row, extra in zip(rows, align(table, wanted, where).to_pylist(), strict=True):
                 row.update(extra)
         for row in rows:
-            for name in ("sampler_logprobs", "teacher_logprobs"):
+            for name in ("sampler_logprobs", "student_logprobs", "teacher_logprobs"):
                 if name in row and len(row[name]) != len(row["token_ids"]):
                     raise AskdError(
                         f"{where}: {name} of prompt {row['prompt_id']!r}, sample "

@@ -93,5 +93,6 @@ class RoundSource:
             kappa=row["kappa"] if clips else 1.0,
             teacher_logprobs=row.get("teacher_logprobs", own),
             sampler_logprobs=row["sampler_logprobs"],
+            student_logprobs=row.get("student_logprobs", ()),
             **optional,
         )

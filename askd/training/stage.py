@@ -12,7 +12,6 @@ from pydantic import Field
 from askd.artifacts import (
     PROMPTS,
     REWARDS,
-    ROLLOUTS,
     SCHEDULE,
     SCORES,
     SKEWNESS,
@@ -24,6 +23,7 @@ from askd.artifacts import (
 from askd.config import (
     Advantage,
     Method,
+    Policy,
     Rollout,
     SandboxSettings,
     Skewness,
@@ -41,6 +41,7 @@ from askd.models.folder import (
     save,
 )
 from askd.provenance import digest
+from askd.rollout.engine import rollouts_schema
 from askd.state import resumable
 from askd.training.objective import Objective
 from askd.training.refresh import StudentOutputs
@@ -75,8 +76,8 @@ class SideTables:
     rewards: Path | None = None
     skewness: Path | None = None
 
-    def read(self) -> Outputs:
-        """The tables, joined."""
+    def read(self, policy: Policy | None) -> Outputs:
+        """The tables, joined; `policy` is the one that the rollouts were sampled with."""
         others = [
             read_table(path, schema)
             for path, schema in (
@@ -86,7 +87,8 @@ class SideTables:
             )
             if path is not None
         ]
-        return Outputs(read_table(self.rollouts, ROLLOUTS), others, self.rollouts.parent)
+        rollouts = read_table(self.rollouts, rollouts_schema(policy))
+        return Outputs(rollouts, others, self.rollouts.parent)
 
 
 def train(
@@ -116,7 +118,8 @@ def train(
         _check_tables(settings, side, tables[side])
     # Everything is read before a model is loaded: bad input shows at once.
     outputs = {
-        side: tables[side].read() if side in method.terms else None for side in ("tgo", "sgo")
+        side: tables[side].read(policy) if side in method.terms else None
+        for side, policy in (("tgo", None), ("sgo", method.policy))
     }
     prompts = {row["prompt_id"]: row for row in read_table(prompts_path, PROMPTS).to_pylist()}
     schedule = _steps_of_round(read_table(schedule_path, SCHEDULE), round_)
@@ -143,7 +146,8 @@ def train(
         student = load(student_folder)
         check_same_tokenizer(load_tokenizer(teacher_folder), student.tokenizer)
         teacher: LanguageModel | None = None
-        if method.needs_teacher_model or (refreshes and method.is_sampled("sgo")):
+        samples = method.policy is not None or method.is_sampled("sgo")
+        if method.needs_teacher_model or (refreshes and samples):
             teacher = load(teacher_folder)
         student_outputs = None
         if "sgo" in method.terms:

@@ -9,7 +9,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from askd.objectives import generalized_jsd, skew_kl, skew_reverse_kl
+from askd.objectives import (
+    adaptive_kl,
+    forward_kl,
+    generalized_jsd,
+    head_share,
+    reverse_kl,
+    skew_kl,
+    skew_reverse_kl,
+)
 
 INF = float("inf")
 OBJECTIVES = {
@@ -146,6 +154,74 @@ def test_bounds(alpha, scale, seed):
         assert ((loss >= -1e-9) & (loss <= bound)).all()
 
 
+def test_forward_and_reverse_kl():
+    """The textbook sums; each is the other with the models exchanged."""
+    student, teacher = _models()
+    student = student.log_softmax(-1)
+    q, p = student.exp(), teacher.exp()
+    torch.testing.assert_close(forward_kl(student, teacher), _kl(p, q))
+    torch.testing.assert_close(reverse_kl(student, teacher), _kl(q, p))
+    torch.testing.assert_close(reverse_kl(student, teacher), forward_kl(teacher, student))
+
+
+def test_forward_kl_has_the_gradient_of_the_soft_cross_entropy():
+    """They differ by the entropy of the teacher alone."""
+    student, teacher = _models()
+    student.requires_grad_()
+    logprobs = student.log_softmax(-1)
+    cross_entropy = -(teacher.exp() * logprobs).sum(-1)
+    entropy = -(teacher.exp() * teacher).sum(-1)
+    loss = forward_kl(logprobs, teacher)
+    torch.testing.assert_close(loss, cross_entropy - entropy)
+    torch.testing.assert_close(_gradient(loss, student), _gradient(cross_entropy, student))
+
+
+@pytest.mark.parametrize(
+    ("teacher", "head_mass", "head"),
+    [
+        ([0.6, 0.3, 0.1], 0.5, [0]),  # the first token, whatever its mass
+        ([0.3, 0.3, 0.4], 0.5, [2]),  # the token that crosses belongs to the tail
+        ([0.1, 0.25, 0.125, 0.525], 0.8, [3, 1]),
+        ([0.25, 0.25, 0.25, 0.25], 0.5, [0, 1]),  # at most: the limit itself is inside
+        ([0.25, 0.25, 0.25, 0.25], 0.0, [0]),
+        ([0.125, 0.125, 0.25, 0.5], 1.0, [0, 1, 2, 3]),
+    ],
+)
+def test_head_of_adaptive_kl(teacher, head_mass, head):
+    """The share of the head's tokens in the gap between the models."""
+    teacher = torch.tensor([teacher], dtype=torch.float64)
+    student = torch.linspace(1, 3, teacher.shape[1], dtype=torch.float64).softmax(-1)[None]
+    gap = (teacher - student).abs()
+    share = head_share(student.log(), teacher.log(), head_mass)
+    torch.testing.assert_close(share, gap[:, head].sum(-1) / gap.sum(-1))
+
+
+def test_adaptive_kl_holds_its_weights():
+    """The weights are constants, and the forward KL has the head's."""
+    student, teacher = _models()
+    student.requires_grad_()
+    logprobs = student.log_softmax(-1)
+    share = head_share(logprobs, teacher, 0.5)
+    assert not share.requires_grad
+    forward, reverse = forward_kl(logprobs, teacher), reverse_kl(logprobs, teacher)
+    loss = adaptive_kl(logprobs, teacher, 0.5)
+    torch.testing.assert_close(loss, share * forward + (1 - share) * reverse)
+    slopes = [_gradient(part, student) for part in (forward, reverse)]
+    expected = share[:, None] * slopes[0] + (1 - share)[:, None] * slopes[1]
+    torch.testing.assert_close(_gradient(loss, student), expected)
+
+
+def test_adaptive_kl_of_equal_models_is_zero():
+    """The released code has 0/0 here."""
+    student, _ = _models()
+    student.requires_grad_()
+    logprobs = student.log_softmax(-1)
+    loss = adaptive_kl(logprobs, logprobs.detach().clone(), 0.5)
+    assert head_share(logprobs, logprobs, 0.5).tolist() == [0.5] * len(student)
+    assert loss.abs().max() < 1e-15
+    assert _gradient(loss, student).abs().max() < 1e-15
+
+
 EXTREME = {
     "underflow": ([1e4, 0.0, -1e4, 3.0], [-1e4, 1e4, 0.0, 5.0]),
     "teacher excludes": ([1.0, 2.0, 0.0, -200.0], [-INF, 0.5, 1.0, -INF]),
@@ -197,9 +273,24 @@ def test_no_gradient_to_alpha():
         assert not objective(student.log_softmax(-1), teacher, alpha).requires_grad
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("case", EXTREME)
+def test_extreme_inputs_of_adaptive_kl(case, dtype):
+    """inf where one of its KLs is, else finite."""
+    logits, teacher_logits = (torch.tensor([row], dtype=dtype) for row in EXTREME[case])
+    logits.requires_grad_()
+    loss = adaptive_kl(logits.log_softmax(-1), teacher_logits.log_softmax(-1), 0.5)
+    if case in ("teacher excludes", "student excludes"):
+        assert loss.item() == INF
+    else:
+        assert loss.isfinite().all()
+        assert _gradient(loss, logits).isfinite().all()
+
+
 def test_no_tokens():
     """A micro-batch without response tokens gives an empty loss."""
     empty = torch.empty(0, 5)
+    assert adaptive_kl(empty, empty, 0.3).shape == (0,)
     for objective in OBJECTIVES.values():
         assert objective(empty, empty, 0.3).shape == (0,)
 
@@ -215,3 +306,7 @@ def test_bad_arguments():
         skew_kl(student, teacher, 1.5)
     with pytest.raises(ValueError, match="beta must lie"):
         generalized_jsd(student, teacher, -0.1)
+    with pytest.raises(ValueError, match="head_mass must lie"):
+        adaptive_kl(student, teacher, 1.1)
+    with pytest.raises(ValueError, match="shape"):
+        adaptive_kl(student, teacher[:, :-1], 0.5)

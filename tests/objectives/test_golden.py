@@ -10,14 +10,21 @@ import pytest
 import torch
 
 from askd.objectives import (
+    adaptive_kl,
+    forward_kl,
     generalized_jsd,
+    head_share,
     nll,
+    normalized_returns,
+    policy_gradient,
+    reverse_kl,
     skew_kl,
     skew_kl_coefficient,
     skew_reverse_kl,
     skew_reverse_kl_coefficient,
     surrogate,
     token_weights,
+    whiten,
 )
 
 BATCH, LENGTH, VOCABULARY = 2, 5, 6
@@ -60,6 +67,21 @@ def _evaluate(objective, reduction: str, temperature: float = 1.0) -> tuple[floa
 
 # DistiLLM-1 and LMOps minimise a cross-entropy, which leaves out the entropy of the teacher.
 REFERENCE = {
+    "forward KL (TRL JSD 0)": (
+        forward_kl,
+        "token",
+        (0.79365145, 0.22150350, 0.02967655),
+    ),
+    "reverse KL (DistiLLM-1 reverse_kl, MiniLLM's regulariser)": (
+        reverse_kl,
+        "token",
+        (0.71502946, 0.22548653, 0.04257291),
+    ),
+    "AKL 0.5": (
+        lambda q, p: adaptive_kl(q, p, 0.5),
+        "token",
+        (0.72575921, 0.19295617, 0.04217430),
+    ),
     "TRL JSD 0 (forward KL)": (
         lambda q, p: generalized_jsd(q, p, 0),
         "token",
@@ -80,13 +102,13 @@ REFERENCE = {
         "token",
         (0.05937024, 0.01517706, 0.00337289),
     ),
-    "TRL JSD 1 (reverse KL, MiniLLM's regulariser)": (
+    "TRL JSD 1 (reverse KL)": (
         lambda q, p: generalized_jsd(q, p, 1),
         "token",
         (0.71502946, 0.22548653, 0.04257291),
     ),
     "DistiLLM-1 forward_kl": (
-        lambda q, p: skew_kl(q, p, 1.0) - _negative_entropy(p),
+        lambda q, p: forward_kl(q, p) - _negative_entropy(p),
         "token",
         (2.03375411, 0.22150350, 0.02967654),
     ),
@@ -142,7 +164,7 @@ def test_jsd_at_another_temperature():
         (lambda q, p: skew_kl(q, p, 0.9), (0.75226363, 0.22160866)),
         (lambda q, p: skew_reverse_kl(q, p, 0.1), (0.71904702, 0.18946329)),
         (lambda q, p: generalized_jsd(q, p, 0.9), (0.08503845, 0.02086793)),
-        (lambda q, p: skew_kl(q, p, 1.0), (1.11434459, 0.31261173)),
+        (forward_kl, (1.11434459, 0.31261173)),
     ],
     ids=["skl", "srkl", "gkd", "kd"],
 )
@@ -151,6 +173,18 @@ def test_distillm2_means_by_sequence(objective, expected):
     student, teacher = map(_response_logprobs, _logits())
     means = [part.mean().item() for part in objective(student, teacher).split([3, 2])]
     assert means == pytest.approx(expected, rel=1e-6)
+
+
+def test_head_shares_of_akl():
+    """AKL's weight of the forward KL at every position, prompt included."""
+    student, teacher = (logits.log_softmax(-1) for logits in _logits())
+    expected = (
+        (0.35173815, 0.03090834, 0.47195682, 0.30313453, 0.10967894),
+        (0.31424004, 0.26445779, 0.41389292, 0.04673321, 0.26884237),
+    )
+    for q, p, shares in zip(student, teacher, expected, strict=True):
+        # AKL computes in float32.
+        assert head_share(q, p, 0.5).tolist() == pytest.approx(shares, abs=2e-7)
 
 
 def _sampled() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -180,6 +214,46 @@ def test_nll_is_cross_entropy():
     weights = token_weights(LENGTHS, "token", sequences_in_step=2, tokens_in_step=5)
     loss = (weights * nll(_sampled()[0])).sum()
     assert loss.item() == pytest.approx(expected.item(), rel=1e-12)
+
+
+# MiniLLM's own example: rewards of two responses of 4 and 3 tokens.
+REWARDS = torch.tensor([0.5, -1.0, 2.0, 0.25, 1.0, 0.5, -0.75], dtype=torch.float64)
+RETURNS = (0.39233592, 0.37520829, 1.11874998, 0.25, 0.26604167, -0.10624999, -0.75)
+# With the zero at the padding position of the second, which LMOps whitens too.
+WHITENED = (
+    *(0.37673807, 0.34432504, 1.75143383, 0.10737573),
+    *(0.13773364, -0.56680638, -1.78506529, -0.36573455),
+)
+
+
+def test_returns_of_minillm():
+    """Discounted rewards to go, divided by the number of tokens that remain."""
+    returns = normalized_returns(REWARDS, torch.tensor([0, 0, 0, 0, 1, 1, 1]), 0.95)
+    assert returns.tolist() == pytest.approx(RETURNS, rel=1e-6)
+
+
+def test_whitening_of_minillm():
+    """The same formula; that padding takes no part is the caller's affair."""
+    values = torch.tensor([*RETURNS, 0.0], dtype=torch.float64)
+    assert whiten(values, values).tolist() == pytest.approx(WHITENED, rel=1e-6)
+    own = torch.tensor(RETURNS, dtype=torch.float64)
+    assert whiten(own, own).sum().item() == pytest.approx(0, abs=1e-12)
+
+
+def test_policy_gradient_loss_of_minillm():
+    """PPO's loss with the importance weight of the mixture inside the clip."""
+    logprob = torch.tensor([-1, -2, -0.5, -3, -0.7, -1.1, -2.2], dtype=torch.float64)
+    log_rho = torch.tensor([0.1, -0.3, 0.5, 0, -0.2, 0.05, 0.4], dtype=torch.float64)
+    weight = torch.tensor([1.1, 0.9, 1, 0.6, 0.8, 1.2, 1], dtype=torch.float64)
+    # log m = log q_old - log w.
+    sampler = logprob - log_rho - weight.log()
+    advantage = torch.tensor(WHITENED[:-1], dtype=torch.float64)
+    # Two tokens, so that all else has a probability; equal models, so that there is no KL.
+    other = torch.log1p(-logprob.exp())
+    models = torch.stack([logprob, other], dim=1)
+    target = torch.zeros(7, dtype=torch.int64)
+    loss = policy_gradient(models, models, target, sampler, advantage, clip_range=0.2)
+    assert loss.mean().item() == pytest.approx(0.06286086, rel=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
-from askd.artifacts import ROLLOUTS, read_table
-from askd.config import Rollout
+from askd.artifacts import JOINT_ROLLOUTS, ROLLOUTS, read_table
+from askd.config import MixturePolicy, Rollout
 from askd.errors import AskdError
+from askd.models.folder import save
 from askd.rollout import stage
 
 SETTINGS = Rollout(samples_per_prompt=2, max_new_tokens=6, shard_size=5)
+POLICY = MixturePolicy(kind="mixture", teacher_weight=0.5)
+OTHER = MixturePolicy(kind="mixture", teacher_weight=0.9)
 
 
 class Killed(Exception):
@@ -20,7 +25,16 @@ class Killed(Exception):
 def run(folders, prompts_path, tmp_path):
     """Runs the stage; all runs share one state folder."""
 
-    def run(name: str, settings=SETTINGS, prompt_ids=None, seed=0, stream="test", model=None):
+    def run(
+        name: str,
+        settings=SETTINGS,
+        prompt_ids=None,
+        seed=0,
+        stream="test",
+        model=None,
+        policy=None,
+        teacher=None,
+    ):
         output = tmp_path / f"{name}.parquet"
         stage.rollout(
             model or folders.teacher,
@@ -31,6 +45,8 @@ def run(folders, prompts_path, tmp_path):
             stream,
             output,
             tmp_path / "state",
+            policy,
+            teacher,
         )
         return output
 
@@ -139,6 +155,55 @@ def test_the_state_is_emptied_when_the_model_changes(run, calls, folders):
     fresh = run("fresh", model=folders.student).read_bytes()
     interrupt(run, calls, 1)
     assert run("changed", model=folders.student).read_bytes() == fresh
+
+
+def test_a_student_may_sample_with_its_teacher(run, folders):
+    """Its table has one column more, and is read as any other where that is not needed."""
+    together = {"model": folders.student, "policy": POLICY, "teacher": folders.teacher}
+    path = run("together", **together)
+    rows = read_table(path, JOINT_ROLLOUTS).to_pylist()
+    assert all(len(row["student_logprobs"]) == len(row["token_ids"]) for row in rows)
+    alone = read_table(run("alone", model=folders.student), ROLLOUTS)
+    assert read_table(path, ROLLOUTS).column_names == alone.column_names
+    assert not read_table(path, ROLLOUTS).column("token_ids").equals(alone.column("token_ids"))
+    with pytest.raises(AskdError, match="no column 'student_logprobs'"):
+        read_table(run("alone", model=folders.student), JOINT_ROLLOUTS)
+
+
+def test_an_interrupted_rollout_of_both_resumes_with_equal_bytes(run, calls, folders):
+    together = {"model": folders.student, "policy": POLICY, "teacher": folders.teacher}
+    whole = run("whole", **together).read_bytes()
+    interrupt(run, calls, 1, **together)
+    assert run("interrupted", **together).read_bytes() == whole
+    assert len(calls) == 2
+
+
+@pytest.mark.parametrize("changes", [{"policy": OTHER}, {"policy": None}, {"teacher": None}])
+def test_the_state_is_emptied_when_the_policy_or_its_teacher_changes(
+    run, calls, folders, make_model, loaded_student, tmp_path, changes
+):
+    together = {"model": folders.student, "policy": POLICY, "teacher": folders.teacher}
+    if "teacher" in changes:
+        save(make_model(24, seed=9), loaded_student.tokenizer, tmp_path / "other")
+        changes = {"teacher": tmp_path / "other"}
+    changed = {**together, **changes}
+    fresh = run("fresh", **changed).read_bytes()
+    interrupt(run, calls, 1, **together)
+    assert run("changed", **changed).read_bytes() == fresh
+    assert calls[0][0] == ("train-0", 0)
+
+
+def test_a_policy_without_a_teacher_is_refused(run, folders, tmp_path):
+    with pytest.raises(AskdError, match=r"out\.parquet: the policy mixture samples with a teacher"):
+        run("out", model=folders.student, policy=POLICY)
+    assert not (tmp_path / "state").exists()
+
+
+def test_a_teacher_of_another_tokenizer_is_refused(run, folders, tmp_path):
+    other = shutil.copytree(folders.teacher, tmp_path / "teacher")
+    (other / "chat_template.jinja").write_text("{{ messages[0].content }}")
+    with pytest.raises(AskdError, match="chat templates differ"):
+        run("out", model=folders.student, policy=POLICY, teacher=other)
 
 
 def test_a_model_that_was_not_written_to_its_end_is_refused(run, tmp_path):

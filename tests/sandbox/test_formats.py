@@ -87,12 +87,39 @@ def test_right_and_wrong_answers(sandbox, row, right, wrong):
     assert not verdict(sandbox, row, wrong).passed
 
 
-def test_base_inputs_alone():
-    row = {**EVALPLUS, "plus_input": [["not a list"]]}
-    from askd.sandbox.formats import evalplus
+def test_base_inputs_alone(sandbox):
+    row = {**EVALPLUS, "plus_input": [[[8]]]}
+    answer = "    return [] if xs == [8] else [x / 2 for x in xs]"
+    assert not verdict(sandbox, row, answer).passed
+    assert verdict(sandbox, {**row, "format": "evalplus-base"}, answer).passed
 
-    assert "not a list" not in evalplus(row, "row", plus=False).tests
-    assert "not a list" in evalplus(row, "row").tests
+
+@pytest.mark.parametrize(
+    ("number", "arguments", "expected"),
+    [
+        (2, [[1, 2], [3]], [(1, 2), (3,)]),
+        (63, [[[1, 2], [3]]], [[(1, 2), (3,)]]),
+        (75, [[[1, 2]], 3], [[(1, 2)], 3]),
+        (106, [[1], [2]], [[1], (2,)]),
+        (115, [[[1, 1], []]], [[{1}, {}]]),
+        (124, ["1", "2j"], [1.0, 2j]),
+        (252, ["1+2j"], [1 + 2j]),
+        (259, [[[1, 2]], [[3]]], [((1, 2),), ((3,),)]),
+        (278, [[1, [2, [3]]]], [(1, (2, [3]))]),
+        (307, [[1, [2]], 3, 4], [(1, [2]), 3, 4]),
+        (580, [[1, [2, [3]]]], [(1, (2, (3,)))]),
+        (722, [{"a": [1, 2]}, 3], [{"a": (1, 2)}, 3]),
+        (9000, [[1, 2]], [[1, 2]]),
+    ],
+)
+def test_inputs_of_mbpp_plus_are_what_their_problem_is_about(number, arguments, expected):
+    row = {**EVALPLUS, "task_id": f"Mbpp/{number}", "base_input": [arguments], "plus_input": []}
+    assert f"INPUTS = {[expected]!r}" in from_reference(json.dumps(row), "row").tests.tests
+
+
+def test_arguments_that_the_program_changes_are_no_longer_its_input(sandbox):
+    row = {**EVALPLUS, "base_input": [[[1, 2]], [[1, 2]]]}
+    assert verdict(sandbox, row, "    xs[:] = [x / 2 for x in xs]\n    return xs").passed
 
 
 @pytest.mark.parametrize(
@@ -142,11 +169,67 @@ def test_a_root_of_a_polynomial_is_judged_by_its_value(sandbox):
         (["assert f(sqrt(4)) == 2"], "from math import sqrt", "f"),
         (["assert all(f(x) for x in range(3))"], "", "f"),
         (["assert (lambda y: f(y))(1)"], "", "f"),
+        (["assert math.isclose(f(1), cmath.pi)"], "", "f"),
     ],
 )
 def test_the_entry_point_of_asserts(asserts, setup, name):
     row = {"format": "mbpp", "test_list": asserts, "test_setup_code": setup}
     assert from_reference(json.dumps(row), "row").tests.entry_point == name
+
+
+def test_modules_that_asserts_of_mbpp_name_are_imported(sandbox):
+    row = {"format": "mbpp", "test_list": ["assert math.isclose(f(4), math.sqrt(4))"]}
+    assert verdict(sandbox, row, "def f(x): return x / 2").passed
+
+
+@pytest.mark.parametrize(
+    ("code", "asserts", "name"),
+    [
+        ("def sum(a, b): return a + b", ["assert sum(1, 2) == 3"], "sum"),
+        ("def g(): pass\ndef f(x): return x", ["assert f(h(1)) == 1"], "f"),
+    ],
+)
+def test_the_entry_point_of_a_reference_solution(code, asserts, name):
+    row = {"format": "mbpp", "test_list": asserts, "code": code}
+    assert from_reference(json.dumps(row), "row").tests.entry_point == name
+
+
+PRELUDE = """
+from typing import *
+class ListNode:
+    def __init__(self, val=0, next=None): self.val, self.next = val, next
+def list_node(values):
+    return ListNode(values[0], list_node(values[1:])) if values else None
+def is_same_list(one, other):
+    return one is other is None or (
+        one.val == other.val and is_same_list(one.next, other.next)
+    )
+"""
+LISTS = """
+def check(candidate):
+    assert is_same_list(candidate(head = list_node([1, 2])), list_node([2, 1]))
+
+check(Solution().reverseList)
+"""
+
+
+def test_lists_of_leetcode(sandbox):
+    row = {
+        "format": "code-r1",
+        "prelude": PRELUDE,
+        "reward_model": {"ground_truth": json.dumps({"functional": LISTS})},
+    }
+    assert from_reference(json.dumps(row), "row").tests.entry_point == "Solution().reverseList"
+    turn = """```python
+class Solution:
+    def reverseList(self, head: Optional[ListNode]) -> Optional[ListNode]:
+        turned = None
+        while head:
+            head.next, turned, head = turned, head, head.next
+        return turned
+```"""
+    assert verdict(sandbox, row, turn).passed
+    assert not verdict(sandbox, row, turn.replace("return turned", "return head")).passed
 
 
 def without(row: dict, key: str) -> dict:
@@ -172,6 +255,16 @@ def without(row: dict, key: str) -> dict:
         ({**EVALPLUS, "base_input": None}, "'base_input' is not a list"),
         ({**EVALPLUS, "base_input": [], "plus_input": []}, "there are no inputs"),
         ({**EVALPLUS, "canonical_solution": "  retur 1"}, "canonical_solution does not compile"),
+        ({**EVALPLUS, "task_id": "Mbpp/2", "base_input": [[1]]}, "not those of Mbpp/2"),
+        ({**CODE_R1, "reward_model": {"ground_truth": {"functional": 3}}}, "is not a text"),
+        ({**CODE_R1, "reward_model": {"ground_truth": "[1]"}}, "is not a JSON object"),
+        ({**CODE_R1, "prelude": 3}, "prelude does not compile"),
+        ({**MBPP, "format": ["mbpp"]}, "unknown format"),
+        ({**MBPP, "test_imports": 3}, "'test_imports' is not a list"),
+        (
+            {"format": "code-r1", "reward_model": {"ground_truth": {"functional": LISTS}}},
+            "nothing defines is_same_list, list_node, which the tests use",
+        ),
         ({"format": "code-r1"}, "no JSON in reward_model.ground_truth"),
         ({**STDIO, "outputs": ["3"]}, "2 inputs and 1 outputs"),
         ({**STDIO, "inputs": [], "outputs": []}, "0 inputs and 0 outputs"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import random
+import statistics
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -144,32 +146,95 @@ def generalized_jsd(logq, logp):
     return (forward + reverse) / 2
 
 
-def sampled(row, logq, reverse: bool) -> torch.Tensor:
-    """Eqs. 8 and 9 at the sampled tokens, in probabilities."""
-    chosen = logq.gather(1, torch.tensor(row.response)[:, None])[:, 0]
-    q, p = chosen.detach().exp(), torch.tensor(row.teacher_logprobs).exp()
-    mixture = (1 - row.alpha) * p + row.alpha * q
-    share = row.alpha * q / mixture
-    coefficient = (mixture / q).log() + share - 1 if reverse else share
-    return -coefficient * chosen
+def likelihood(row, logq, logp=None):
+    return -logq.gather(1, torch.tensor(row.response)[:, None])[:, 0]
+
+
+def kl(one, other):
+    """KL(one || other) over the vocabulary."""
+    return (one.exp() * (one - other)).sum(-1)
+
+
+def adaptive_kl(logq, logp):
+    """AKL at mu = 1/2, token by token: the head of p weighs the forward KL."""
+    losses = []
+    for q, p in zip(logq, logp, strict=True):
+        mass, head = 0.0, []
+        for token in p.argsort(descending=True).tolist():
+            mass += p[token].exp().item()
+            if head and mass > 0.5:
+                break
+            head.append(token)
+        gap = (p.exp() - q.detach().exp()).abs()
+        weight = gap[head].sum() / gap.sum()
+        losses.append(weight * kl(p, q) + (1 - weight) * kl(q, p))
+    return torch.stack(losses)
+
+
+def sampled(reverse: bool, alpha: float | None = None, by_advantage: bool = False):
+    """Eqs. 8 and 9 at the sampled tokens, in probabilities; the rows' own alpha for None."""
+
+    def losses(row, logq, logp):
+        weight = row.alpha if alpha is None else alpha
+        chosen = -likelihood(row, logq)
+        q, p = chosen.detach().exp(), torch.tensor(row.teacher_logprobs).exp()
+        mixture = (1 - weight) * p + weight * q
+        share = weight * q / mixture
+        coefficient = (mixture / q).log() + share - 1 if reverse else share
+        return -coefficient * chosen * (row.advantage if by_advantage else 1)
+
+    return losses
+
+
+def mixed_policy_gradient(rows, row, logq, logp):
+    """MiniLLM, token by token, with the moments of all `rows`."""
+
+    def returns(row) -> list[float]:
+        ratios = zip(row.teacher_logprobs, row.student_logprobs, strict=True)
+        rewards = [max(-100.0, min(100.0, (p - q) / 0.5)) for p, q in ratios]
+        length = len(rewards)
+        return [
+            sum(0.95 ** (i - t) * rewards[i] for i in range(t, length)) / (length - t)
+            for t in range(length)
+        ]
+
+    everything = [value for other in rows for value in returns(other)]
+    mean, deviation = statistics.mean(everything), statistics.stdev(everything)
+    advantage = (torch.tensor(returns(row)) - mean) / deviation
+    # rho w = q / q_old * q_old / m.
+    ratio = (-likelihood(row, logq) - torch.tensor(row.sampler_logprobs)).exp()
+    clipped = torch.maximum(-advantage * ratio, -advantage * ratio.clamp(0.8, 1.2))
+    return clipped + kl(logq, logp)
 
 
 DENSE = {
-    "sft": {"reference": lambda row, q, p: -q.gather(1, torch.tensor(row.response)[:, None])[:, 0]},
+    "sft": {"reference": likelihood},
+    "kd": {"reference": lambda row, q, p: kl(p, q)},
+    "seqkd": {"tgo": likelihood},
+    "imitkd": {"sgo": lambda row, q, p: kl(p, q)},
     "gkd": dict.fromkeys(("tgo", "sgo"), lambda row, q, p: generalized_jsd(q, p)),
+    "akl": {"reference": lambda row, q, p: adaptive_kl(q, p)},
+    "minillm": {"sgo": mixed_policy_gradient},
+    "speculative-kd": {"sgo": lambda row, q, p: kl(p, q)},
     "distillm2": {
         "tgo": lambda row, q, p: skew_kl(q, p, 0.9),
         "sgo": lambda row, q, p: skew_reverse_kl(q, p, 0.1, detach_mixture=True),
     },
-    "askd": {
-        "tgo": lambda row, q, p: sampled(row, q, reverse=False),
-        "sgo": lambda row, q, p: sampled(row, q, reverse=True),
-    },
+    "askd": {"tgo": sampled(reverse=False), "sgo": sampled(reverse=True)},
     "askd-wo-1": {
         "tgo": lambda row, q, p: skew_kl(q, p, row.alpha),
         "sgo": lambda row, q, p: skew_reverse_kl(q, p, row.alpha),
     },
+    "askd-wo-2": {"tgo": sampled(False, 0.9), "sgo": sampled(True, 0.1)},
+    "askd-wo-3": {"tgo": sampled(reverse=False), "sgo": sampled(reverse=True)},
+    "askd-wo-2-3": {"tgo": sampled(False, 0.9), "sgo": sampled(True, 0.1)},
+    "grpo": {"tgo": sampled(False, 0.5, by_advantage=True), "sgo": sampled(True, 0.1)},
 }
+CLIPS = {"askd", "askd-wo-1", "askd-wo-2", "grpo"}
+
+
+def test_every_shipped_method_has_a_dense_computation():
+    assert set(DENSE) == set(SHIPPED)
 
 
 @pytest.mark.parametrize("name", DENSE)
@@ -186,7 +251,10 @@ def test_the_loss_is_that_of_a_dense_computation(evaluate, models, make_rows, na
         for row in own:
             with torch.no_grad():
                 logp = log_softmax(teacher, row)
+            if divergence is mixed_policy_gradient:
+                divergence = partial(divergence, own)
             losses = divergence(row, log_softmax(student, row), logp).double()
+            assert row.kappa == 1 or (name in CLIPS and side == "sgo")
             if reduction == "sequence":
                 loss = loss + row.kappa * losses.mean() / len(own)
             else:
@@ -217,7 +285,12 @@ def with_alpha(rows, number, alpha):
 
 @pytest.mark.parametrize(
     ("name", "used"),
-    [("askd", True), ("askd-wo-1", True), ("distillm2", False), ("gkd", False), ("sft", False)],
+    [
+        ("askd", True),
+        ("askd-wo-1", True),
+        ("askd-wo-3", True),
+        *((name, False) for name in SHIPPED if name not in ("askd", "askd-wo-1", "askd-wo-3")),
+    ],
 )
 def test_the_alpha_of_a_row_matters_only_where_skewness_is_projected(
     evaluate, make_rows, name, used
@@ -228,6 +301,31 @@ def test_the_alpha_of_a_row_matters_only_where_skewness_is_projected(
         after = evaluate(METHODS[name], [with_alpha(rows, number, 0.99)])
         assert (abs(after[0] - before[0]) > 1e-4 * abs(before[0])) == used
         assert torch.equal(after[1], before[1]) != used
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_advantage_of_a_row_matters_only_where_it_is_a_factor(evaluate, make_rows, name):
+    """And there a negative one pushes down, with the same magnitude."""
+    rows = make_rows(METHODS[name])
+    side = rows[0].side
+    own = [row for row in rows if row.side == side]
+    alone = Method(label="alone", **{side: METHODS[name].terms[side]})
+    before = evaluate(alone, [own])
+    opposite = [dataclasses.replace(row, advantage=-row.advantage) for row in own]
+    after = evaluate(alone, [opposite])
+    sign = -1 if name == "grpo" else 1
+    assert_equal(after, (sign * before[0], sign * before[1]))
+
+
+def test_a_sample_of_average_quality_has_no_gradient_under_grpo(models, make_rows):
+    """Where all samples of a prompt are equally good, the factor is zero; a projection is not."""
+    for name, nothing in (("grpo", True), ("askd", False)):
+        method = Method(label="alone", tgo=METHODS[name].tgo)
+        rows = [dataclasses.replace(row, advantage=0.0, alpha=0.5) for row in make_rows(method)]
+        objective = Objective(method, models[0], None, 102, 0, "sequence", 99)
+        models[0].zero_grad()
+        objective(rows, Totals(rows))[0].backward()
+        assert (gradient(models[0]).abs().max() == 0) == nothing
 
 
 def test_a_fixed_skewness_of_zero_is_zero(evaluate, make_rows):

@@ -84,13 +84,14 @@ def test_what_was_trained_on_is_kept_as_it_was():
         advantage=0.5,
         teacher_logprobs=[-0.5, -0.25],
         sampler_logprobs=[-1.0, -2.0],
+        student_logprobs=[-1.5, -2.5],
     )
     reference = Row("reference", "a", 0, [1, 2], [3, 1], "x")
     table = check_table(trained_on([(0, row), (1, row), (1, reference)]), TRAINED_ON, "f")
     first, _, last = table.to_pylist()
     prompt = {"prompt": [1, 2]}
     assert {**first, **prompt} == {"step": 0, **vars(row)}
-    assert last["sampler_logprobs"] == last["teacher_logprobs"] == []
+    assert last["sampler_logprobs"] == last["teacher_logprobs"] == last["student_logprobs"] == []
     assert math.isnan(last["reward"]) and last["alpha"] == last["kappa"] == 1.0
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
 
-from askd.artifacts import ROLLOUTS, SCORES, SKEWNESS, read_table
+from askd.artifacts import JOINT_ROLLOUTS, ROLLOUTS, SCORES, SKEWNESS, read_table
 from askd.config import Method, validate
 from askd.errors import AskdError
 from askd.models.chat import prompt_tokens, response_tokens
@@ -24,13 +25,17 @@ def source(loaded_student, prompt_rows, round_):
     def make(method: Method, prompts=prompt_rows, scores: bool = True) -> RoundSource:
         asked: list[int] = []
 
-        def outputs(tables, with_scores):
+        def outputs(tables, with_scores, schema=ROLLOUTS):
             others = [read_table(tables.skewness, SKEWNESS)]
             if with_scores:
                 others.append(read_table(tables.scores, SCORES))
-            return Outputs(read_table(tables.rollouts, ROLLOUTS), others, "here")
+            return Outputs(read_table(tables.rollouts, schema), others, "here")
 
-        student_outputs = outputs(round_.student, scores)
+        if method.policy is None:
+            student_outputs = outputs(round_.student, scores)
+        else:
+            joint = getattr(round_, method.policy.kind)
+            student_outputs = outputs(joint, scores, JOINT_ROLLOUTS)
 
         def of_step(step: int) -> Outputs:
             asked.append(step)
@@ -62,6 +67,60 @@ def test_sizes(methods, source):
         made = source(methods[name])
         assert made.steps == 2
         assert made.rows_per_step == len(made.rows(0)) == 4 * sides
+
+
+# Which sequences each method trains on: the data set's, the teacher's, the student's, or those of
+# student and teacher together.
+TRAINS_ON = {
+    "sft": ["reference"],
+    "kd": ["reference"],
+    "seqkd": ["tgo"],
+    "imitkd": ["sgo"],
+    "gkd": ["tgo", "sgo"],
+    "akl": ["reference"],
+    "minillm": ["mixture"],
+    "speculative-kd": ["speculative"],
+    "distillm2": ["tgo", "sgo"],
+    "askd": ["tgo", "sgo"],
+    "askd-wo-1": ["tgo", "sgo"],
+    "askd-wo-2": ["tgo", "sgo"],
+    "askd-wo-3": ["tgo", "sgo"],
+    "askd-wo-2-3": ["tgo", "sgo"],
+    "grpo": ["tgo", "sgo"],
+}
+
+
+def test_every_shipped_method_trains_on_its_sides_alone(
+    methods, source, round_, loaded_student, prompt_rows
+):
+    """The tokens of a row are those of the table of its side, and of no other."""
+    assert set(TRAINS_ON) == set(methods)
+    answers = {
+        (row["prompt_id"], 0): response_tokens(loaded_student.tokenizer, row["response"])
+        for row in prompt_rows
+    }
+    tokens = {
+        "reference": answers,
+        **{
+            name: {key: row["token_ids"] for key, row in by_key(tables.rollouts, ROLLOUTS).items()}
+            for name, tables in (
+                ("tgo", round_.teacher),
+                ("sgo", round_.student),
+                ("mixture", round_.mixture),
+                ("speculative", round_.speculative),
+            )
+        },
+    }
+    for one, other in itertools.combinations(("tgo", "sgo", "mixture", "speculative"), 2):
+        same = [tokens[one][key] == tokens[other][key] for key in tokens[one]]
+        assert sum(same) < len(same) / 4
+    for name, method in methods.items():
+        rows = source(method).rows(0)
+        joint = {} if method.policy is None else {"sgo": method.policy.kind}
+        origins = [joint.get(row.side, row.side) for row in rows]
+        assert list(dict.fromkeys(origins)) == TRAINS_ON[name], name
+        for row, origin in zip(rows, origins, strict=True):
+            assert row.response == tokens[origin][row.prompt_id, row.sample_id], name
 
 
 def test_references_are_worked_answers_with_one_end(methods, source, loaded_student, prompt_rows):
@@ -116,6 +175,18 @@ def test_teacher_outputs_without_scores_use_what_their_sampler_recorded(methods,
 def test_student_outputs_never_use_their_samplers_as_the_teachers(methods, source):
     for row in source(methods["askd"], scores=False).rows(0):
         assert (len(row.teacher_logprobs) == 0) == (row.side == "sgo")
+
+
+def test_only_joint_outputs_have_log_probabilities_of_the_student_apart(methods, source, round_):
+    for row in source(methods["askd"]).rows(0):
+        assert row.student_logprobs == ()
+        assert row.old_logprobs == row.sampler_logprobs
+    for name in ("speculative-kd", "minillm"):
+        rollouts = by_key(getattr(round_, methods[name].policy.kind).rollouts, JOINT_ROLLOUTS)
+        for row in source(methods[name]).rows(0):
+            rollout = rollouts[row.prompt_id, row.sample_id]
+            assert row.sampler_logprobs == rollout["sampler_logprobs"] != row.student_logprobs
+            assert row.old_logprobs == row.student_logprobs == rollout["student_logprobs"]
 
 
 def test_student_outputs_are_asked_for_when_their_step_is_taken(methods, source):

@@ -274,9 +274,10 @@ def run_round(folders, round_, prompts_path, rollout_settings, methods, tmp_path
     """Runs the train stage on the tables of the round; runs of one name share their state."""
 
     def run(name: str, method: str = "askd", tables=None, round_number: int = 0, **training):
+        method = methods[method] if isinstance(method, str) else method
         settings = TrainSettings(
             name="the run",
-            method=methods[method] if isinstance(method, str) else method,
+            method=method,
             learning_rate=training.pop("learning_rate", 0.01),
             rounds=2,
             training=Training(**{**BASE, "checkpoint_every": 2, **training}),
@@ -285,7 +286,8 @@ def run_round(folders, round_, prompts_path, rollout_settings, methods, tmp_path
             skewness=Skewness(),
             grader="arithmetic",
         )
-        sides = {"teacher": round_.teacher, "student": round_.student, **(tables or {})}
+        student = getattr(round_, method.policy.kind if method.policy else "student")
+        sides = {"teacher": round_.teacher, "student": student, **(tables or {})}
         output = tmp_path / name
         train(
             settings,
@@ -358,6 +360,7 @@ def test_every_method_trains_a_round_twice_to_the_same_bytes(
         ("askd", 0, 3, 2),
         ("gkd", 3, 4, 3),
         ("sft", 1, 5, 4),
+        ("minillm", 2, 5, 4),
     ],
 )
 def test_an_interrupted_training_resumes_to_the_same_bytes(
@@ -588,6 +591,39 @@ def test_each_window_has_random_numbers_of_its_own(run_round):
         shared = one.keys() & two.keys()
         assert len(shared) == 2
         assert [one[key] for key in shared] != [two[key] for key in shared]
+
+
+@pytest.mark.parametrize("name", ["kd", "imitkd", "askd", "minillm", "speculative-kd"])
+def test_refreshed_outputs_are_sampled_with_the_methods_policy(
+    run_round, methods, monkeypatch, name
+):
+    """As those of the stage; a method without a policy samples from the student alone."""
+    method, sample, asked = methods[name], refresh.sample, []
+
+    def recorded(*arguments):
+        asked.append(arguments[-2:])
+        return sample(*arguments)
+
+    monkeypatch.setattr(refresh, "sample", recorded)
+    rows = [
+        row
+        for step in of_side(run_round("run", name, refresh_every=3), "sgo").values()
+        for row in step
+    ]
+    if "sgo" not in method.terms:
+        assert asked == rows == []
+        return
+    [(policy, teacher)] = asked
+    assert policy == method.policy
+    assert policy is None or teacher is not None
+    for row in rows:
+        kept = len(row["student_logprobs"])
+        assert kept == (0 if policy is None else len(row["response"]))
+
+
+def test_outputs_of_the_student_alone_are_refused_where_a_policy_samples(run_round, round_):
+    with pytest.raises(AskdError, match="no column 'student_logprobs'"):
+        run_round("run", "speculative-kd", tables={"student": round_.student})
 
 
 def test_only_methods_with_student_outputs_refresh(run_round, monkeypatch):

@@ -33,8 +33,8 @@ def test_table_has_every_row(finished):
         "pair", "method", "benchmark", "metric", "mean", "ci_low", "ci_high", "n_items", "n_seeds",
         "paper",
     ]  # fmt: skip
-    systems = ["teacher", "student", "sft", "gkd", "distillm2", "askd"]
-    assert list(dict.fromkeys(row["method"] for row in rows)) == systems
+    methods = ["sft", "gkd", "minillm", "speculative-kd", "distillm2", "askd"]
+    assert list(dict.fromkeys(row["method"] for row in rows)) == ["teacher", "student", *methods]
     assert {row["benchmark"] for row in rows} == {"arithmetic-easy", "arithmetic-hard", "average"}
     for row in rows:
         assert float(row["ci_low"]) <= float(row["mean"]) <= float(row["ci_high"])
@@ -68,6 +68,25 @@ def test_every_round_trains_on_fresh_student_outputs(finished):
     steps = {row["step"] for row in trained_on if row["side"] == "sgo"}
     assert steps == set(range(6))
     assert not list((finished.folder / RESULTS / "state").rglob("checkpoint-*"))
+
+
+def test_a_policy_samples_together_from_the_first_round_on(finished):
+    """Outputs of its own in every round, and in every refresh; nobody else has any in round 0."""
+    pair = finished.folder / RESULTS / "qwen2-math"
+    shared = pq.read_table(pair / "shared/seed0/round0/student/rollouts.parquet")
+    assert "student_logprobs" not in shared.column_names
+    for method in ("minillm", "speculative-kd"):
+        for begin in (0, 1):
+            own = pq.read_table(pair / f"{method}/seed0/round{begin}/student/rollouts.parquet")
+            assert "student_logprobs" in own.column_names
+            path = pair / f"{method}/seed0/round{begin + 1}/trained_on.parquet"
+            rows = read_table(path, TRAINED_ON).to_pylist()
+            assert {row["side"] for row in rows} == {"sgo"}
+            assert all(len(row["student_logprobs"]) == len(row["response"]) for row in rows)
+            first = {(row["prompt_id"], row["sample_id"]): row["response"] for row in rows[:8]}
+            staged = {(row["prompt_id"], row["sample_id"]): row for row in own.to_pylist()}
+            assert first == {key: row["token_ids"] for key, row in staged.items()}
+    assert not (pair / "askd/seed0/round0").exists()
 
 
 def test_killed_run_in_another_folder_ends_with_the_same_bytes(finished, tiny):

@@ -8,10 +8,14 @@ def trained_methods(project) -> set[str]:
 @pytest.mark.parametrize(
     ("module", "methods"),
     [
-        ("objectives/sampled.py", {"askd"}),
-        ("objectives/skew.py", {"gkd", "distillm2"}),
+        ("objectives/sampled.py", {"minillm", "askd"}),
+        ("objectives/skew.py", {"gkd", "minillm", "speculative-kd", "distillm2"}),
         ("objectives/jensen_shannon.py", {"gkd"}),
-        ("objectives/reduction.py", {"sft", "gkd", "distillm2", "askd"}),
+        ("objectives/policy_gradient.py", {"minillm"}),
+        (
+            "objectives/reduction.py",
+            {"sft", "gkd", "minillm", "speculative-kd", "distillm2", "askd"},
+        ),
     ],
 )
 def test_edit_of_an_objective_reruns_just_its_trainings(finished, module, methods):

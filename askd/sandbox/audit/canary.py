@@ -48,6 +48,10 @@ class Canary:
         path = str(self.folder / "socket")
         self._listen(socket.AF_UNIX, socket.SOCK_STREAM, path)
         os.chmod(path, 0o777)
+        # Were they root's, nobody could change their modes and times even without a sandbox.
+        if user := tiers.user():
+            for owned in (self.folder, self.file, path):
+                os.chown(owned, user["user"], user["group"])
         abstract = f"askd-{secrets.token_hex(4)}"
         self._listen(socket.AF_UNIX, socket.SOCK_STREAM, f"\0{abstract}")
         self._words = {

@@ -27,7 +27,7 @@ from askd.sandbox.audit.programs import (
 )
 from askd.sandbox.audit.programs import processes as processes_
 from askd.sandbox.program import Program
-from askd.sandbox.result import Status
+from askd.sandbox.result import Result, Status
 from askd.sandbox.sandbox import Sandbox
 
 CATEGORIES = {
@@ -91,9 +91,14 @@ def run(sandbox: Sandbox, wanted: dict[str, Iterable[Case]] | None = None) -> li
                 groups = monitor.groups[:]
                 monitor.reset()
                 started = time.monotonic()
-                result = sandbox.run(Program(canary.fill(case.source), case.tests, case.name))
+                program = Program(canary.fill(case.source), case.tests, case.name)
+                try:
+                    result, violations = sandbox.run(program), []
+                except Exception as error:  # it would end the grading of all other programs
+                    result = Result(Status.FAILED, "error", "", "", 0.0, 0.0, 0, sandbox.tier)
+                    violations = [f"the sandbox raised {type(error).__name__}: {error}"]
                 seconds = time.monotonic() - started
-                violations = canary.damage(f"{result.output}\n{result.detail}")
+                violations += canary.damage(f"{result.output}\n{result.detail}")
                 runs = 2 if result.status is Status.TIMEOUT else 1
                 inputs = len(getattr(case.tests, "inputs", (None,)))
                 if seconds > runs * inputs * (limits.wall_seconds + OVERRUN):

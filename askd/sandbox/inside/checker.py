@@ -47,13 +47,15 @@ def _outcome(job: dict, channel: Channel) -> dict:
         return _bad_tests(f"they do not compile: {_words(error)}")
     try:
         loaded = channel.receive()
-    except Closed:
+    except (Closed, MemoryError):
+        return _failed("died", "while the program was loaded")
+    if not isinstance(loaded, dict) or not loaded.keys() & {"loaded", "failed"}:
         return _failed("died", "while the program was loaded")
     if loaded.get("failed") == "load":
-        kind = str(loaded["type"])
+        kind = str(loaded.get("type"))
         syntax = kind in ("SyntaxError", "IndentationError", "TabError", "UnicodeEncodeError")
         reason = "syntax error" if syntax else _REASONS.get(kind, "exception")
-        return _failed(reason, f"{kind}: {loaded['message']}")
+        return _failed(reason, f"{kind}: {loaded.get('message')}")
     if loaded.get("failed") == "name":
         return _failed("no entry point", f"the program does not define {job['name']!r}")
     program = _Program(channel, classes(shared.__dict__))
@@ -149,7 +151,7 @@ class _Program:
             answer = self.channel.receive()
             self.answers += 1
             return self._result(answer, positional)
-        except (Closed, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+        except (Closed, ValueError, TypeError, LookupError, AttributeError, MemoryError) as error:
             self.lost = f"in call {self.calls}: {_words(error)}"
             raise Lost(self.lost) from None
 
@@ -177,7 +179,9 @@ class _Raised(Exception):
 def _exception(raised: dict) -> BaseException:
     kind, message = str(raised["type"]), str(raised["message"])
     known = getattr(builtins, kind, None) if raised.get("builtin") else None
-    if isinstance(known, type) and issubclass(known, Exception):
+    # An iteration of the tests must not end because the program says so.
+    stops = kind in ("StopIteration", "StopAsyncIteration")
+    if isinstance(known, type) and issubclass(known, Exception) and not stops:
         try:
             return known(message)
         except TypeError:  # UnicodeDecodeError takes five arguments

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 
 
@@ -13,10 +12,10 @@ def breaks(folder: str, limits: dict) -> bool:
     while pending:
         try:
             entries = list(os.scandir(pending.pop()))
-        except OSError as error:
-            if error.errno == errno.ENAMETOOLONG:
-                return True
+        except (FileNotFoundError, NotADirectoryError):  # gone meanwhile
             continue
+        except OSError:  # too deep, or closed to be hidden
+            return True
         for entry in entries:
             files += 1
             try:

@@ -78,6 +78,12 @@ class _Zygote:
 
     def run(self) -> None:
         self._send({"serving": True})
+        self._serve()
+        if not self.namespaces:
+            scratch.empty(self.scratch)
+            os.rmdir(self.scratch)
+
+    def _serve(self) -> None:
         while True:
             message, descriptors = self._receive()
             if message is None:

@@ -82,4 +82,88 @@ CASES = [
         "a right answer before an exception passes",
         SCRIPT,
     ),
+    Case(
+        "crash_kill",
+        _in_call("os.kill(os.getpid(), signal.SIGSEGV)", "os, signal"),
+        "fail",
+        BREAKS,
+    ),
+    Case(
+        "crash_counts",
+        _in_call("ctypes.c_ssize_t.from_address(id(None)).value = 1", "ctypes"),
+        "fail",
+        BREAKS,
+    ),
+    Case(
+        "crash_stack_of_c",
+        _in_call("faulthandler.enable()\nfaulthandler._stack_overflow()", "faulthandler"),
+        "fail",
+        BREAKS,
+    ),
+    Case(
+        "crash_fault_handler_exits",
+        _in_call(
+            "faulthandler.dump_traceback_later(0.05, exit=True)\ntime.sleep(1)",
+            "faulthandler, time",
+        ),
+        "fail",
+        BREAKS,
+    ),
+    Case(
+        "crash_moved_descriptors",
+        _in_call("for n in range(3, 16): os.dup2(0, n)", "os"),
+        "fail",
+        BREAKS,
+    ),
+    Case(
+        "crash_interrupt_later",
+        r"""
+import threading, _thread
+def late():
+    for _ in range(1000):
+        _thread.interrupt_main()
+def add(a, b):
+    threading.Thread(target=late).start()
+    return None
+""",
+        "fail",
+        BREAKS,
+    ),
+    Case(
+        "crash_thread_exits",
+        r"""
+import sys, threading
+def add(a, b):
+    for error in (SystemExit(0), KeyboardInterrupt(), MemoryError()):
+        def stop(error=error):
+            raise error
+        thread = threading.Thread(target=stop)
+        thread.start()
+        thread.join()
+    return a + b
+""",
+        "pass",
+        "the end of a thread counts as that of the program",
+    ),
+    Case(
+        "crash_no_free",
+        _in_call("ctypes.CDLL(None).free(ctypes.c_void_p(id(add)))", "ctypes"),
+        "fail",
+        BREAKS,
+    ),
+    Case(
+        "crash_script_abort_after_answer",
+        "import os\nprint(sum(map(int, input().split())), flush=True)\nos.abort()\n",
+        "fail",
+        "a right answer before a crash passes",
+        SCRIPT,
+    ),
+    Case(
+        "crash_script_shuts_down",
+        "import ctypes\nprint(sum(map(int, input().split())), flush=True)\n"
+        "ctypes.pythonapi.Py_FinalizeEx()\nctypes.string_at(0)\n",
+        "fail",
+        "a right answer before a crash passes",
+        SCRIPT,
+    ),
 ]

@@ -687,6 +687,17 @@ def add(a, b): os.write(4, frame(b'{"result": "' + b"3" * (20 << 20) + b'"}'))
         ANSWERED,
     ),
     Case(
+        "forged_exhausts_tests",
+        REPLY
+        + r"""
+def add(a, b):
+    reply("[" + "[]," * 5_000_000 + "[]]")
+    os.read(4, 1)
+""",
+        "fail",
+        "the tests run out of memory and are blamed for it, which ends the grading of all",
+    ),
+    Case(
         "forged_closes_channel",
         r"""
 import os
@@ -1348,6 +1359,17 @@ def move(point):
         for name, value in OBJECTS.items()
     ),
     Case(
+        "forged_false_object",
+        r"""
+class No:
+    def __bool__(self): return False
+def add(a, b): return No()
+""",
+        "fail",
+        "an object that is false counts as true",
+        FunctionTests("assert add(1, 2)\nassert add(3, 4)\n", "add"),
+    ),
+    Case(
         "forged_returns_coroutine",
         r"""
 import types
@@ -1565,6 +1587,16 @@ print(f"\u200b{a + b}\u2060")
         "fail",
         "other text passes",
         SCRIPT,
+    ),
+    Case(
+        "forged_script_other_line_ends",
+        r"""
+n = int(input())
+print("\x0b".join(map(str, range(1, n))) + "\u2028" + str(n))
+""",
+        "fail",
+        "other text passes",
+        LINES,
     ),
     Case(
         "forged_script_other_digits",

@@ -9,6 +9,13 @@ DISK = "the scratch folder grows past its limit"
 FLOOD = "the harness keeps all output, or blocks"
 SCRIPT = StdioTests(("1 2\n",), ("3\n",))
 LONG = StdioTests((f"{'9' * 300_000}\n",), ("300000\n",))
+LINES = StdioTests(("12345\n" * 50_000,), (f"{12345 * 50_000}\n",))
+HIDE = "if n == 0:\n    os.mkdir('hidden', 0o300)\n    os.chdir('hidden')"
+FILE_OF_16_MIB = (
+    "f = os.open(f'f{n}', os.O_CREAT | os.O_WRONLY)\n"
+    "os.posix_fallocate(f, 0, 16 << 20)\n"
+    "os.close(f)"
+)
 
 
 def _until_refused(body: str, imports: str = "os") -> str:
@@ -25,6 +32,25 @@ def _until_refused(body: str, imports: str = "os") -> str:
         "        return a + b\n"
         "    except (OSError, MemoryError, RuntimeError):\n"
         "        keep.clear()\n"
+    )
+
+
+def _past_limit(body: str, times: int, imports: str = "os") -> str:
+    """A program that does `body` more often than it may, lets whoever looks after the limits do
+    so, and boasts if it is still there."""
+    lines = "".join(f"            {line}\n" for line in body.splitlines())
+    return (
+        f"import {imports}, time\n"
+        "keep = []\n"
+        "def add(a, b):\n"
+        "    try:\n"
+        f"        for n in range({times}):\n"
+        f"{lines}"
+        "        time.sleep(0.3)\n"
+        "        print('ESCAPED no limit')\n"
+        "        return a + b\n"
+        "    except (OSError, MemoryError, RuntimeError):\n"
+        "        return None\n"
     )
 
 
@@ -147,6 +173,17 @@ CASES = [
         "fail",
         "threads without number",
     ),
+    Case(
+        "resource_past_threads",
+        _past_limit(
+            "threading.stack_size(32768)\n"
+            "threading.Thread(target=time.sleep, args=(9,), daemon=True).start()",
+            1000,
+            "threading",
+        ),
+        "fail",
+        "threads without number",
+    ),
     # Disk and descriptors.
     Case(
         "resource_large_file",
@@ -167,6 +204,21 @@ CASES = [
         "a folder stays behind",
     ),
     Case(
+        "resource_past_files",
+        _past_limit("os.close(os.open(f'f{n}', os.O_CREAT | os.O_WRONLY))", 6000),
+        "fail",
+        DISK,
+    ),
+    Case("resource_past_bytes", _past_limit(FILE_OF_16_MIB, 6), "fail", DISK),
+    # A folder in which one may work, but that nobody may list.
+    Case(
+        "resource_past_files_hidden",
+        _past_limit(f"{HIDE}\nos.close(os.open(f'f{{n}}', os.O_CREAT | os.O_WRONLY))", 6000),
+        "fail",
+        DISK,
+    ),
+    Case("resource_past_bytes_hidden", _past_limit(f"{HIDE}\n{FILE_OF_16_MIB}", 6), "fail", DISK),
+    Case(
         "resource_sparse_file",
         "def add(a, b):\n    try:\n        open('f', 'wb').truncate(1 << 50)\n"
         "        print('ESCAPED size')\n    except OSError:\n        pass\n",
@@ -176,6 +228,12 @@ CASES = [
     Case(
         "resource_open_files",
         _until_refused("keep.append(open('f', 'w'))"),
+        "fail",
+        "descriptors without number",
+    ),
+    Case(
+        "resource_past_descriptors",
+        _past_limit("keep.append(os.dup(0))", 500),
         "fail",
         "descriptors without number",
     ),
@@ -256,5 +314,155 @@ CASES = [
         "import sys\nsys.setrecursionlimit(10**9)\ndef add(a, b):\n    return add(b, a)\n",
         "fail",
         "the harness breaks",
+    ),
+    # Alarms and the collector.
+    Case(
+        "resource_alarm_storm",
+        r"""
+import signal
+signal.signal(signal.SIGALRM, lambda *_: None)
+signal.setitimer(signal.ITIMER_REAL, 0.0001, 0.0001)
+def add(a, b):
+    return None
+""",
+        "fail",
+        "the harness breaks",
+    ),
+    Case(
+        "resource_alarm_raises",
+        r"""
+import signal, time
+def late(*_):
+    raise SystemExit(0)
+signal.signal(signal.SIGALRM, late)
+def add(a, b):
+    signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+    return None
+""",
+        "fail",
+        "the end counts as a pass",
+    ),
+    Case(
+        "resource_collector",
+        r"""
+import gc
+keep = []
+gc.callbacks.append(lambda *_: keep.append(bytearray(b"x") * (8 << 20)))
+def add(a, b):
+    for _ in range(100):
+        gc.collect()
+    keep.clear()
+    gc.callbacks.clear()
+""",
+        "fail",
+        MEMORY,
+    ),
+    Case(
+        "resource_come_back",
+        r"""
+keep = []
+class Back:
+    def __del__(self):
+        keep.append([self, bytearray(b"x") * (8 << 20)])
+def add(a, b):
+    for _ in range(100):
+        Back()
+    keep.clear()
+""",
+        "fail",
+        MEMORY,
+    ),
+    # Memory, once more.
+    Case(
+        "resource_stacks",
+        _until_refused(
+            "threading.stack_size(64 << 20)\n"
+            "t = threading.Thread(target=time.sleep, args=(0.3,))\nt.start()\nkeep.append(t)",
+            "threading, time",
+        ),
+        "fail",
+        MEMORY,
+    ),
+    Case(
+        "resource_memory_refused_but_right",
+        r"""
+def add(a, b):
+    for size in (1 << 34, 1 << 40, 1 << 62):
+        try:
+            bytearray(size)
+            print("ESCAPED memory")
+        except (MemoryError, OverflowError):
+            pass
+    return a + b
+""",
+        "pass",
+        "the verdict is that of a wrong program",
+    ),
+    Case(
+        "resource_long_source",
+        f"def add(a, b):\n    return a + b\n# {'x' * (5 << 20)}\n",
+        "fail",
+        "the harness breaks",
+    ),
+    # Of buffers in the kernel.
+    Case(
+        "resource_full_pipes",
+        _until_refused(
+            "r, w = os.pipe()\nos.set_blocking(w, False)\nkeep.append(os.write(w, bytes(1 << 20)))"
+        ),
+        "fail",
+        MEMORY,
+    ),
+    Case(
+        "resource_full_pairs",
+        _until_refused(
+            "s, t = socket.socketpair()\n"
+            "s.setblocking(False)\n"
+            "keep.append((s, t, os.write(s.fileno(), bytes(1 << 22))))",
+            "os, socket",
+        ),
+        "fail",
+        MEMORY,
+    ),
+    # Output.
+    Case(
+        "resource_flood_print",
+        "def add(a, b):\n    for _ in range(100):\n        print('x' * 1_000_000)\n",
+        "fail",
+        FLOOD,
+    ),
+    Case(
+        "resource_flood_channel",
+        r"""
+import os
+def add(a, b):
+    os.set_blocking(4, False)
+    try:
+        for _ in range(100_000):
+            os.write(4, b"\0\0\0\2{}" * 1000)
+    except OSError:
+        os.set_blocking(4, True)
+""",
+        "fail",
+        "the harness breaks, or believes an answer",
+    ),
+    Case(
+        "resource_script_flood_errors",
+        r"""
+import os
+for _ in range(500):
+    os.write(2, b"x" * 65536)
+print(sum(map(int, input().split())))
+""",
+        "pass",
+        FLOOD,
+        SCRIPT,
+    ),
+    Case(
+        "resource_script_lines",
+        "import sys\nprint(sum(map(int, sys.stdin)))\n",
+        "pass",
+        "verdict failed",
+        LINES,
     ),
 ]
