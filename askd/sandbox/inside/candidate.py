@@ -151,8 +151,9 @@ def run_script(job: dict) -> None:
     try:
         threading._shutdown()
         atexit._run_exitfuncs()
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            if not stream.closed:
+                stream.flush()
     except BaseException:
         status = status or 1
     os._exit(status & 0xFF)
