@@ -315,4 +315,6 @@ def _clean(text: object) -> str:
 
 
 def _lines(text: str) -> list[str]:
-    return [line.rstrip() for line in text.strip().splitlines()]
+    # Of white space what ends lines in files, and no other character that Python counts as such.
+    blank = " \t\r\n"
+    return [line.rstrip(blank) for line in text.strip(blank).split("\n")]

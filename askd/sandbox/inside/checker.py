@@ -235,5 +235,9 @@ class _Remote:
 
     __hash__ = object.__hash__
 
+    def __bool__(self) -> bool:
+        # Neither value will do: tests assert things, and assert that they are not.
+        raise TypeError(f"{self!r} is neither true nor false")
+
     def __repr__(self) -> str:
         return f"<{self._kind} of the program>"
