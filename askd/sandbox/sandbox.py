@@ -57,7 +57,7 @@ class Sandbox:
 
     def pids(self) -> list[int]:
         """The leaders of the process groups in which everything runs."""
-        return [worker.pid for worker in self._workers]
+        return [worker.pid for worker in list(self._workers)]
 
     def run(self, program: Program) -> Result:
         """The verdict on one program; for errors see `run_all`."""

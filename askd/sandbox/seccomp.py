@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import os
 import tempfile
 from functools import cache
 
@@ -20,8 +21,8 @@ from askd.sandbox.result import SandboxRefused
 FILES = """
     access chdir close close_range copy_file_range creat dup dup2 dup3 faccessat faccessat2
     fallocate fchdir fdatasync flock fstat fstatfs fsync ftruncate getcwd getdents getdents64
-    lseek lstat mkdir mkdirat newfstatat open openat pread64 preadv pwrite64 pwritev read
-    readlink readlinkat readv rename renameat renameat2 rmdir sendfile stat statfs statx symlink
+    lseek lstat mkdir mkdirat newfstatat pread64 preadv pwrite64 pwritev read readlink
+    readlinkat readv rename renameat renameat2 rmdir sendfile stat statfs statx symlink
     symlinkat umask unlink unlinkat write writev
 """
 # Landlock does not cover these, so that they would reach any file of the user. They do nothing and
@@ -32,11 +33,11 @@ IGNORED = "chmod fchmod fchmodat fchmodat2"
 TIMES = {"futimesat": 2, "utime": 1, "utimensat": 2, "utimes": 1}
 EXTENDED_ATTRIBUTES = "fgetxattr flistxattr getxattr lgetxattr listxattr llistxattr"
 WAITING = """
-    alarm epoll_create epoll_create1 epoll_ctl
-    epoll_pwait epoll_pwait2 epoll_wait eventfd2 futex futex_waitv getitimer gettimeofday
-    nanosleep pause pipe pipe2 poll ppoll pselect6 restart_syscall rt_sigaction rt_sigpending
-    rt_sigprocmask rt_sigreturn rt_sigsuspend rt_sigtimedwait select setitimer sigaltstack
-    signalfd4 time timerfd_create timerfd_gettime timerfd_settime times
+    alarm epoll_create epoll_create1 epoll_ctl epoll_pwait epoll_pwait2 epoll_wait eventfd2
+    futex futex_waitv getitimer gettimeofday nanosleep pause pipe pipe2 poll ppoll pselect6
+    restart_syscall rt_sigaction rt_sigpending rt_sigprocmask rt_sigreturn rt_sigsuspend
+    rt_sigtimedwait select setitimer sigaltstack signalfd4 time timerfd_create timerfd_gettime
+    timerfd_settime times
 """
 OWN_PROCESS = """
     arch_prctl brk exit exit_group get_robust_list getcpu getegid geteuid getgid getgroups
@@ -105,6 +106,11 @@ def _add_conditional_rules(seccomp, rules) -> None:
         for value in values:
             rules.add_rule(seccomp.ALLOW, name, seccomp.Arg(argument, seccomp.EQ, value))
 
+    for name, argument in (("open", 1), ("openat", 2)):
+        # Reading that truncates would get past the first versions of Landlock.
+        for flags in (os.O_RDONLY, *(mode | cut for mode in (1, 2, 3) for cut in (0, os.O_TRUNC))):
+            kind = seccomp.Arg(argument, seccomp.MASKED_EQ, os.O_ACCMODE | os.O_TRUNC, flags)
+            rules.add_rule(seccomp.ALLOW, name, kind)
     for name in ("clock_getres", "clock_gettime", "clock_nanosleep"):
         # The clocks of other processes have negative numbers.
         rules.add_rule(seccomp.ALLOW, name, seccomp.Arg(0, seccomp.LT, 16))

@@ -34,7 +34,8 @@ START_HINTS = {
 
 
 class Worker:
-    """Runs programs in `tier`; of one thread at a time.
+    """Runs programs in `tier`; of one thread at a time. `pid` is the leader of the process group of
+    all that runs here.
 
     Raises:
         SandboxRefused: the tier's process cannot be started; the sentence says why.
@@ -53,17 +54,10 @@ class Worker:
             self.close()
             raise
 
-    @property
-    def pid(self) -> int:
-        """The leader of the process group of all that runs here."""
-        if self._process is None:
-            raise RuntimeError("the sandbox is closed")
-        return self._process.pid
-
     def _start(self) -> None:
         python = tiers.interpreter()
         words = tiers.command(self.tier, python)
-        readable = tiers.landlock_paths(python)
+        readable = tiers.landlock_paths(python, self.tier)
         if self.tier == "landlock" and (user := tiers.user()):
             os.chown(self._scratch, user["user"], user["group"])
         setup = {
@@ -77,17 +71,21 @@ class Worker:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with Descriptors() as held, tempfile.TemporaryFile() as errors:
             handed = (held.add(theirs.detach()), held.add(memory_file(payload)))
-            self._process = subprocess.Popen(
-                [*words, *map(str, handed)],
-                stdin=self._null,
-                stdout=self._null,
-                stderr=errors,
-                pass_fds=handed,
-                env=tiers.ENVIRONMENT,
-                cwd="/",
-                start_new_session=True,
-                **tiers.user(),
-            )
+            try:
+                self._process = subprocess.Popen(
+                    [*words, *map(str, handed)],
+                    stdin=self._null,
+                    stdout=self._null,
+                    stderr=errors,
+                    pass_fds=handed,
+                    env=tiers.ENVIRONMENT,
+                    cwd="/",
+                    start_new_session=True,
+                    **tiers.user(),
+                )
+            except OSError as error:
+                raise SandboxRefused(f"{words[0]} cannot be started ({error})") from error
+            self.pid = self._process.pid
             held.close(handed[0])
             try:
                 self._receive()
@@ -187,6 +185,13 @@ class Worker:
         }
         said = _verdict(kept[verdict], nonce)
         if said is None:
+            marks = kept[verdict].splitlines()
+            alone = b"loaded" in marks and b"called" not in marks
+            if alone and seconds < self.limits.wall_seconds:
+                raise BadTests(
+                    f"{program.name}: the tests are at fault: they end, or use up their CPU time "
+                    "or memory, before they call the program."
+                )
             if seconds >= self.limits.wall_seconds or self._used_up(program_end, tests_end):
                 return Result(Status.TIMEOUT, "timeout", "", **common)
             return Result(
@@ -202,8 +207,9 @@ class Worker:
     def _compare(self, program: Program, tests: StdioTests) -> Result:
         """Run a script once for each input, and compare what it prints out here."""
         total = {"seconds": 0.0, "cpu_seconds": 0.0, "peak_memory": 0}
+        deadline = time.monotonic() + self.limits.wall_seconds
         for number, (given, expected) in enumerate(zip(tests.inputs, tests.outputs, strict=True)):
-            printed, errors, end, seconds = self._script(program, given, expected)
+            printed, errors, end, seconds = self._script(program, given, expected, deadline)
             total["seconds"] += seconds
             total["cpu_seconds"] += end["seconds"]
             total["peak_memory"] = max(total["peak_memory"], end["memory"])
@@ -212,7 +218,7 @@ class Worker:
             test = f"test {number}"
             if len(printed) > self._longest(expected):
                 return Result(Status.FAILED, "too much output", test, **common)
-            if seconds >= self.limits.wall_seconds or self._used_up(end):
+            if time.monotonic() >= deadline or self._used_up(end):
                 return Result(Status.TIMEOUT, "timeout", test, **common)
             if end["status"] != 0:
                 last = (errors.decode(errors="replace").strip().splitlines() or [""])[-1][:500]
@@ -227,7 +233,7 @@ class Worker:
         return max(self.limits.output_kib << 10, 2 * len(expected.encode(errors="replace")))
 
     def _script(
-        self, program: Program, given: str, expected: str
+        self, program: Program, given: str, expected: str, deadline: float
     ) -> tuple[bytes, bytes, dict, float]:
         """Standard output and error, the end, and the seconds of one run of a script."""
         with Descriptors() as held:
@@ -240,7 +246,6 @@ class Worker:
             started = time.monotonic()
             self._begin([{"role": "script", "descriptors": places}], descriptors)
             held.close(*descriptors)
-            deadline = started + self.limits.wall_seconds
             longest = self._longest(expected)
             kept = drain(
                 {output: longest + 1, errors: self.limits.output_kib << 10},
@@ -300,11 +305,11 @@ def _source(program: Program) -> object:
 
 
 def _verdict(data: bytes, nonce: str) -> dict | None:
-    """What the tests' process said, if it said anything and knows the nonce."""
+    """What the tests' process said at last, if it said anything and knows the nonce."""
     try:
-        said = json.loads(data)
+        said = json.loads(data.splitlines()[-1])
         known = hmac.compare_digest(str(said.pop("nonce")), nonce)
-    except (ValueError, AttributeError, KeyError):
+    except (ValueError, AttributeError, LookupError):
         return None
     return said if known and {"status", "reason", "detail"} <= said.keys() else None
 

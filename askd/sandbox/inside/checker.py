@@ -1,6 +1,8 @@
 """The side that holds the tests: calls the program through proxies and gives the verdict.
 
-The verdict carries a nonce and goes to a pipe that only this process holds.
+The verdict carries a nonce and goes to a pipe that only this process holds. Before it go two lines,
+`loaded` when the program is there and `called` before its first call: tests that end between them
+cannot blame the program.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ import builtins
 import json
 import os
 import traceback
+from collections.abc import Callable
 
 from askd.sandbox.inside.candidate import _module, classes
 from askd.sandbox.inside.channel import Channel, Closed
@@ -31,12 +34,16 @@ class NoPlainArgument(BaseException):
 
 def judge(job: dict, channel: int, verdict: int) -> None:
     """Run the tests of `job` against the program behind `channel`; write to `verdict`."""
-    outcome = _outcome(job, Channel(channel))
+
+    def mark(text: str) -> None:
+        os.write(verdict, text.encode() + b"\n")
+
+    outcome = _outcome(job, Channel(channel), mark)
     outcome["detail"] = outcome["detail"][:DETAIL]
-    os.write(verdict, json.dumps({"nonce": job["nonce"], **outcome}).encode() + b"\n")
+    mark(json.dumps({"nonce": job["nonce"], **outcome}))
 
 
-def _outcome(job: dict, channel: Channel) -> dict:
+def _outcome(job: dict, channel: Channel, mark: Callable[[str], None]) -> dict:
     shared = _module("shared")
     namespace = _module("tests").__dict__
     try:
@@ -58,7 +65,8 @@ def _outcome(job: dict, channel: Channel) -> dict:
         return _failed(reason, f"{kind}: {loaded.get('message')}")
     if loaded.get("failed") == "name":
         return _failed("no entry point", f"the program does not define {job['name']!r}")
-    program = _Program(channel, classes(shared.__dict__))
+    mark("loaded")
+    program = _Program(channel, classes(shared.__dict__), mark)
     entry = _Remote(program, None, (job["name"],))
     namespace.update(
         {key: value for key, value in vars(shared).items() if not key.startswith("__")}
@@ -125,8 +133,9 @@ def _words(error: BaseException) -> str:
 class _Program:
     """The program's process, and what is known of it."""
 
-    def __init__(self, channel: Channel, shared: dict):
+    def __init__(self, channel: Channel, shared: dict, mark: Callable[[str], None]):
         self.channel = channel
+        self.mark = mark
         self.encoder = Encoder(shared, _number)
         self.decoder = Decoder(shared, lambda number, name: _Remote(self, number, (), name))
         self.calls = 0
@@ -136,6 +145,8 @@ class _Program:
 
     def call(self, number: int | None, path: tuple[str, ...], positional: tuple, named: dict):
         """The result of a call, or the exception that it raised."""
+        if self.calls == 0:
+            self.mark("called")
         self.calls += 1
         try:
             request = {

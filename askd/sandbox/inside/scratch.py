@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 
 
-def breaks(folder: str, limits: dict) -> bool:
-    """Whether a scratch folder holds more, or is deeper, than it may."""
-    files = size = 0
+def breaks(folder: str, process: int, limits: dict) -> bool:
+    """Whether a scratch folder holds more, or is deeper, than it may, with what `process` has
+    removed from it and still holds."""
+    files, size = _removed(folder, process, limits)
     pending = [folder]
     while pending:
         try:
@@ -28,6 +29,26 @@ def breaks(folder: str, limits: dict) -> bool:
             if files > limits["scratch_files"] or size > limits["scratch_mib"] << 20:
                 return True
     return False
+
+
+def _removed(folder: str, process: int, limits: dict) -> tuple[int, int]:
+    """Number and size of the removed files that are open or mapped; what is only mapped does not
+    tell its size and counts as the largest that a file may have."""
+    sizes: dict[int, int] = {}
+    try:
+        with open(f"/proc/{process}/maps", encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                fields = line.split(None, 5)
+                if len(fields) == 6 and fields[5].startswith(folder) and "(deleted)" in fields[5]:
+                    sizes[int(fields[4])] = limits["file_mib"] << 20
+        device = os.stat(folder).st_dev
+        for entry in os.scandir(f"/proc/{process}/fd"):
+            status = os.stat(entry.path)
+            if status.st_dev == device and status.st_nlink == 0:
+                sizes[status.st_ino] = status.st_blocks * 512
+    except OSError:  # it has ended
+        return 0, 0
+    return len(sizes), sum(sizes.values())
 
 
 def empty(folder: str) -> None:

@@ -218,7 +218,7 @@ class _Zygote:
         for child in children:
             if child.end is None and (
                 _threads(child.number) > self.limits["threads"]
-                or scratch.breaks(child.scratch, self.limits)
+                or scratch.breaks(child.scratch, child.number, self.limits)
             ):
                 os.kill(child.number, signal.SIGKILL)
 
