@@ -29,16 +29,14 @@ def audit(settings: SandboxSettings, output: Path) -> None:
             first, and say what.
     """
     tight = settings.model_copy(update={"limits": suite.LIMITS, "workers": 1})
-    with Sandbox(tight) as sandbox:
-        outcomes = suite.run(sandbox)
-        about = dict(sandbox.about)
+    outcomes = suite.run(tight)
     with Sandbox(settings.model_copy(update={"workers": 1})) as sandbox:
         programs = humaneval.canonical()
         started = time.monotonic()
         canonical = sandbox.run_all(programs)
         milliseconds = 1000 * (time.monotonic() - started) / len(programs)
         empty = sandbox.run_all(humaneval.empty())
-        about["limits"] = sandbox.about["limits"]
+        about = dict(sandbox.about)
     wrong = [outcome for outcome in outcomes if outcome.is_wrong]
     violations = [outcome for outcome in outcomes if outcome.violations]
     refused = [result for result in canonical if not result.passed]

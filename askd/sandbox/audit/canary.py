@@ -21,8 +21,8 @@ class Canary:
 
     In a source, `@FOLDER@` is the folder of the secret, `@SECRET_FILE@` the file, `@VARIABLE@` the
     variable, `@PORT@` a TCP port on 127.0.0.1, `@PORT6@` one on ::1 (0 without IPv6), `@UDP@` a UDP
-    port, `@SOCKET@` the path of a Unix socket, `@ABSTRACT@` the name of an abstract one, `@PID@`
-    this process.
+    port, `@SOCKET@` the path of a Unix socket, `@ABSTRACT@` the name of an abstract one,
+    `@DATAGRAMS@` of one for datagrams, `@PID@` this process.
     """
 
     def __init__(self):
@@ -35,7 +35,7 @@ class Canary:
         # Readable and, for others, writable: only the sandbox is in the way.
         self.folder.chmod(0o777)
         self.file = self.folder / "secret.txt"
-        self.file.write_text(self.secret, encoding="ascii")
+        self.file.write_text(self.secret, encoding="utf-8")
         self.file.chmod(0o666)
         os.environ[VARIABLE] = self.secret
         self._stack.callback(os.environ.pop, VARIABLE)
@@ -54,6 +54,7 @@ class Canary:
                 os.chown(owned, user["user"], user["group"])
         abstract = f"askd-{secrets.token_hex(4)}"
         self._listen(socket.AF_UNIX, socket.SOCK_STREAM, f"\0{abstract}")
+        self._listen(socket.AF_UNIX, socket.SOCK_DGRAM, f"\0{abstract}-datagrams")
         self._words = {
             "@FOLDER@": str(self.folder),
             "@SECRET_FILE@": str(self.file),
@@ -63,6 +64,7 @@ class Canary:
             "@UDP@": str(udp.getsockname()[1]),
             "@SOCKET@": path,
             "@ABSTRACT@": abstract,
+            "@DATAGRAMS@": f"{abstract}-datagrams",
             "@PID@": str(os.getpid()),
         }
         library = Path(os.__file__).parent

@@ -32,3 +32,18 @@ class Case:
     expected: Literal["pass", "fail"]
     must_not: str
     tests: FunctionTests | StdioTests = ADD
+
+
+def attempt(body: str, imports: str = "os", what: str = "the sandbox") -> str:
+    """A program that runs `body`, and if nothing stopped it boasts and gives the right answer."""
+    lines = "".join(f"        {line}\n" for line in body.splitlines())
+    return (
+        f"import {imports}\n"
+        "def add(a, b):\n"
+        "    try:\n"
+        f"{lines}"
+        f"        print('ESCAPED {what}')\n"
+        "        return a + b\n"
+        "    except Exception:\n"
+        "        return None\n"
+    )

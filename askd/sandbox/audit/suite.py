@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from askd.config import SandboxLimits
+from askd.config import SandboxLimits, SandboxSettings
 from askd.sandbox.audit.canary import Canary
 from askd.sandbox.audit.case import Case
 from askd.sandbox.audit.monitor import Monitor, processes
@@ -78,56 +78,29 @@ def cases() -> dict[str, list[Case]]:
     return {category: module.CASES for category, module in CATEGORIES.items()}
 
 
-def run(sandbox: Sandbox, wanted: dict[str, Iterable[Case]] | None = None) -> list[Outcome]:
-    """Run the cases one after the other in a sandbox of one worker with LIMITS, or others."""
-    limits = sandbox.settings.limits
-    outcomes = []
+def run(
+    settings: SandboxSettings,
+    tier: str | None = None,
+    wanted: dict[str, Iterable[Case]] | None = None,
+) -> list[Outcome]:
+    """Run the cases one after the other in a new sandbox of one worker; LIMITS suit them.
+
+    Raises:
+        SandboxRefused: there is no such sandbox here.
+    """
     descriptors = _descriptors()
-    with Canary() as canary, Monitor(sandbox.pids()) as monitor:
+    # The secrets come first: a sandbox that handed the environment on would hand them on.
+    with (
+        Canary() as canary,
+        Sandbox(settings, tier) as sandbox,
+        Monitor(sandbox.pids()) as monitor,
+    ):
         baseline = processes(monitor.groups)
-        idle = sum(memory for _, _, memory in baseline)
-        for category, members in (wanted or cases()).items():
-            for case in members:
-                groups = monitor.groups[:]
-                monitor.reset()
-                started = time.monotonic()
-                program = Program(canary.fill(case.source), case.tests, case.name)
-                try:
-                    result, violations = sandbox.run(program), []
-                except Exception as error:  # it would end the grading of all other programs
-                    result = Result(Status.FAILED, "error", "", "", 0.0, 0.0, 0, sandbox.tier)
-                    violations = [f"the sandbox raised {type(error).__name__}: {error}"]
-                seconds = time.monotonic() - started
-                violations += canary.damage(f"{result.output}\n{result.detail}")
-                runs = 2 if result.status is Status.TIMEOUT else 1
-                inputs = len(getattr(case.tests, "inputs", (None,)))
-                if seconds > runs * inputs * (limits.wall_seconds + OVERRUN):
-                    violations.append(f"it ran {seconds:.1f} s")
-                if monitor.memory > idle + 2 * (limits.memory_mib << 20) + MEMORY_SLACK:
-                    violations.append(f"{monitor.memory >> 20} MiB were resident")
-                if monitor.count > len(baseline) + MORE_PROCESSES:
-                    violations.append(f"there were {monitor.count} processes")
-                left = _left(groups, len(baseline))
-                if left:
-                    violations.append(f"{left} processes are left")
-                if sandbox.pids() != groups:
-                    violations.append("the sandbox was started anew")
-                    monitor.groups = sandbox.pids()
-                if len(result.output.encode()) > 4 * (limits.output_kib << 10):
-                    violations.append(f"{len(result.output)} characters of output were kept")
-                outcomes.append(
-                    Outcome(
-                        name=case.name,
-                        category=category,
-                        expected=case.expected,
-                        status=str(result.status),
-                        reason=result.reason,
-                        seconds=seconds,
-                        peak_memory=monitor.memory,
-                        peak_processes=monitor.count,
-                        violations=tuple(violations),
-                    )
-                )
+        outcomes = [
+            _run(category, case, sandbox, canary, monitor, baseline)
+            for category, members in (wanted or cases()).items()
+            for case in members
+        ]
         late = canary.damage()
     if _descriptors() != descriptors:
         late.append(f"{_descriptors() - descriptors} files more are open in the harness")
@@ -136,6 +109,67 @@ def run(sandbox: Sandbox, wanted: dict[str, Iterable[Case]] | None = None) -> li
     if late:
         outcomes.append(_late(late))
     return outcomes
+
+
+def _run(
+    category: str,
+    case: Case,
+    sandbox: Sandbox,
+    canary: Canary,
+    monitor: Monitor,
+    baseline: list[tuple[int, str, int]],
+) -> Outcome:
+    """Run one case; `baseline` are the processes of the sandbox when it is idle."""
+    groups = monitor.groups[:]
+    monitor.reset()
+    started = time.monotonic()
+    program = Program(canary.fill(case.source), case.tests, case.name)
+    try:
+        result, violations = sandbox.run(program), []
+    except Exception as error:  # it would end the grading of all other programs
+        result = Result(Status.FAILED, "error", "", "", 0.0, 0.0, 0, sandbox.tier)
+        violations = [f"the sandbox raised {type(error).__name__}: {error}"]
+    seconds = time.monotonic() - started
+    violations += canary.damage(f"{result.output}\n{result.detail}")
+    violations += _overuse(result, seconds, sandbox.settings.limits, monitor, baseline)
+    if left := _left(groups, len(baseline)):
+        violations.append(f"{left} processes are left")
+    if sandbox.pids() != groups:
+        violations.append("the sandbox was started anew")
+        monitor.groups = sandbox.pids()
+    return Outcome(
+        name=case.name,
+        category=category,
+        expected=case.expected,
+        status=str(result.status),
+        reason=result.reason,
+        seconds=seconds,
+        peak_memory=monitor.memory,
+        peak_processes=monitor.count,
+        violations=tuple(violations),
+    )
+
+
+def _overuse(
+    result: Result,
+    seconds: float,
+    limits: SandboxLimits,
+    monitor: Monitor,
+    baseline: list[tuple[int, str, int]],
+) -> list[str]:
+    """What a program took beyond its limits, in words."""
+    found = []
+    runs = 2 if result.status is Status.TIMEOUT else 1
+    if seconds > runs * (limits.wall_seconds + OVERRUN):
+        found.append(f"it ran {seconds:.1f} s")
+    idle = sum(memory for _, _, memory in baseline)
+    if monitor.memory > idle + 2 * (limits.memory_mib << 20) + MEMORY_SLACK:
+        found.append(f"{monitor.memory >> 20} MiB were resident")
+    if monitor.count > len(baseline) + MORE_PROCESSES:
+        found.append(f"there were {monitor.count} processes")
+    if len(result.output.encode()) > 4 * (limits.output_kib << 10):
+        found.append(f"{len(result.output)} characters of output were kept")
+    return found
 
 
 def _late(damage: list[str]) -> Outcome:
@@ -154,7 +188,7 @@ def _left(groups: list[int], allowed: int) -> int:
         if len(found) <= allowed and not zombies:
             return 0
         time.sleep(0.02)
-    return len(found) - allowed + len(zombies)
+    return max(len(found) - allowed, len(zombies))
 
 
 def orphans() -> int:

@@ -1,24 +1,9 @@
 """Programs that try to change files that are not theirs."""
 
-from askd.sandbox.audit.case import Case
+from askd.sandbox.audit.case import Case, attempt
 from askd.sandbox.program import StdioTests
 
 CHANGE = "a file outside the scratch folder appears or changes"
-
-
-def _try(body: str, imports: str = "os") -> str:
-    """A program that runs `body` and boasts if it got through."""
-    lines = "".join(f"        {line}\n" for line in body.splitlines())
-    return (
-        f"import {imports}\n"
-        "def add(a, b):\n"
-        "    try:\n"
-        f"{lines}"
-        "        print('ESCAPED changed')\n"
-        "        return a + b\n"
-        "    except Exception:\n"
-        "        return None\n"
-    )
 
 
 def _quietly(body: str) -> str:
@@ -27,27 +12,34 @@ def _quietly(body: str) -> str:
 
 
 CASES = [
-    Case("file_write", _try("open('@FOLDER@/new', 'w').write('x')"), "fail", CHANGE),
-    Case("file_append", _try("open('@SECRET_FILE@', 'a').write('x')"), "fail", CHANGE),
+    Case("file_write", attempt("open('@FOLDER@/new', 'w').write('x')"), "fail", CHANGE),
+    Case("file_append", attempt("open('@SECRET_FILE@', 'a').write('x')"), "fail", CHANGE),
     Case(
-        "file_create_os", _try("os.open('@FOLDER@/new', os.O_CREAT | os.O_WRONLY)"), "fail", CHANGE
+        "file_create_os",
+        attempt("os.open('@FOLDER@/new', os.O_CREAT | os.O_WRONLY)"),
+        "fail",
+        CHANGE,
     ),
-    Case("file_temporary", _try("os.open('@FOLDER@', os.O_TMPFILE | os.O_RDWR)"), "fail", CHANGE),
-    Case("file_truncate", _try("os.truncate('@SECRET_FILE@', 0)"), "fail", CHANGE),
-    Case("file_remove", _try("os.remove('@SECRET_FILE@')"), "fail", CHANGE),
-    Case("file_rename", _try("os.rename('@SECRET_FILE@', '@FOLDER@/other')"), "fail", CHANGE),
-    Case("file_rename_into", _try("open('x', 'w')\nos.rename('x', '@FOLDER@/x')"), "fail", CHANGE),
-    Case("file_folder", _try("os.mkdir('@FOLDER@/folder')"), "fail", CHANGE),
-    Case("file_remove_folder", _try("shutil.rmtree('@FOLDER@')", "shutil"), "fail", CHANGE),
-    Case("file_symlink", _try("os.symlink('/etc', '@FOLDER@/link')"), "fail", CHANGE),
-    Case("file_hard_link", _try("os.link('@SECRET_FILE@', '@FOLDER@/link')"), "fail", CHANGE),
-    Case("file_pipe", _try("os.mkfifo('@FOLDER@/pipe')"), "fail", CHANGE),
-    Case("file_device", _try("os.mknod('device', 0o20666, os.makedev(1, 3))"), "fail", CHANGE),
+    Case(
+        "file_temporary", attempt("os.open('@FOLDER@', os.O_TMPFILE | os.O_RDWR)"), "fail", CHANGE
+    ),
+    Case("file_truncate", attempt("os.truncate('@SECRET_FILE@', 0)"), "fail", CHANGE),
+    Case("file_remove", attempt("os.remove('@SECRET_FILE@')"), "fail", CHANGE),
+    Case("file_rename", attempt("os.rename('@SECRET_FILE@', '@FOLDER@/other')"), "fail", CHANGE),
+    Case(
+        "file_rename_into", attempt("open('x', 'w')\nos.rename('x', '@FOLDER@/x')"), "fail", CHANGE
+    ),
+    Case("file_folder", attempt("os.mkdir('@FOLDER@/folder')"), "fail", CHANGE),
+    Case("file_remove_folder", attempt("shutil.rmtree('@FOLDER@')", "shutil"), "fail", CHANGE),
+    Case("file_symlink", attempt("os.symlink('/etc', '@FOLDER@/link')"), "fail", CHANGE),
+    Case("file_hard_link", attempt("os.link('@SECRET_FILE@', '@FOLDER@/link')"), "fail", CHANGE),
+    Case("file_pipe", attempt("os.mkfifo('@FOLDER@/pipe')"), "fail", CHANGE),
+    Case("file_device", attempt("os.mknod('device', 0o20666, os.makedev(1, 3))"), "fail", CHANGE),
     Case("file_mode", _quietly("os.chmod('@SECRET_FILE@', 0o777)"), "fail", CHANGE),
     Case("file_mode_folder", _quietly("os.chmod('@FOLDER@', 0)"), "fail", CHANGE),
     Case(
         "file_mode_descriptor",
-        _try(
+        attempt(
             "d = os.open('@SECRET_FILE@', os.O_PATH)\nos.fchmod(d, 0)\n"
             "if os.stat('@SECRET_FILE@').st_mode & 0o777: raise OSError"
         ),
@@ -55,52 +47,59 @@ CASES = [
         CHANGE,
     ),
     Case("file_times", _quietly("os.utime('@SECRET_FILE@', (1, 1))"), "fail", CHANGE),
-    Case("file_owner", _try("os.chown('@SECRET_FILE@', os.getuid(), os.getgid())"), "fail", CHANGE),
-    Case("file_attribute", _try("os.setxattr('@SECRET_FILE@', 'user.x', b'x')"), "fail", CHANGE),
+    Case(
+        "file_owner", attempt("os.chown('@SECRET_FILE@', os.getuid(), os.getgid())"), "fail", CHANGE
+    ),
+    Case("file_attribute", attempt("os.setxattr('@SECRET_FILE@', 'user.x', b'x')"), "fail", CHANGE),
     Case(
         "file_through_link",
-        _try("os.symlink('@FOLDER@', 'here')\nopen('here/new', 'w').write('x')"),
+        attempt("os.symlink('@FOLDER@', 'here')\nopen('here/new', 'w').write('x')"),
         "fail",
         CHANGE,
     ),
     Case(
         "file_dangling_link",
-        _try("os.symlink('@FOLDER@/new', 'here')\nopen('here', 'w').write('x')"),
+        attempt("os.symlink('@FOLDER@/new', 'here')\nopen('here', 'w').write('x')"),
         "fail",
         CHANGE,
     ),
     Case(
         "file_library",
-        _try("open(os.path.dirname(os.__file__) + '/askd_probe.py', 'w').write('x')"),
+        attempt("open(os.path.dirname(os.__file__) + '/askd_probe.py', 'w').write('x')"),
         "fail",
         CHANGE,
     ),
     Case(
         "file_startup",
-        _try("open(os.path.dirname(os.__file__) + '/os.py', 'a').write('x')"),
+        attempt("open(os.path.dirname(os.__file__) + '/os.py', 'a').write('x')"),
         "fail",
         CHANGE,
     ),
-    Case("file_tmp", _try("open('/var/tmp/askd_probe', 'w').write('x')"), "fail", CHANGE),
-    Case("file_shared_memory", _try("open('/dev/shm/askd_probe', 'w').write('x')"), "fail", CHANGE),
-    Case("file_home", _try("open('/root/.askd_probe', 'w').write('x')"), "fail", CHANGE),
-    Case("file_root", _try("open('/askd_probe', 'w').write('x')"), "fail", CHANGE),
-    Case("file_dev", _try("open('/dev/askd_probe', 'w').write('x')"), "fail", CHANGE),
-    Case("file_disk", _try("open('/dev/sda', 'r+b').write(b'x')"), "fail", CHANGE),
-    Case("file_kernel", _try("open('/proc/sysrq-trigger', 'w').write('h')"), "fail", CHANGE),
+    Case("file_tmp", attempt("open('/var/tmp/askd_probe', 'w').write('x')"), "fail", CHANGE),
     Case(
-        "file_score", _try("open('/proc/self/oom_score_adj', 'w').write('-1000')"), "fail", CHANGE
+        "file_shared_memory", attempt("open('/dev/shm/askd_probe', 'w').write('x')"), "fail", CHANGE
+    ),
+    Case("file_home", attempt("open('/root/.askd_probe', 'w').write('x')"), "fail", CHANGE),
+    Case("file_root", attempt("open('/askd_probe', 'w').write('x')"), "fail", CHANGE),
+    Case("file_dev", attempt("open('/dev/askd_probe', 'w').write('x')"), "fail", CHANGE),
+    Case("file_disk", attempt("open('/dev/sda', 'r+b').write(b'x')"), "fail", CHANGE),
+    Case("file_kernel", attempt("open('/proc/sysrq-trigger', 'w').write('h')"), "fail", CHANGE),
+    Case(
+        "file_score",
+        attempt("open('/proc/self/oom_score_adj', 'w').write('-1000')"),
+        "fail",
+        CHANGE,
     ),
     Case(
         "file_mount",
-        _try(
+        attempt(
             "c = ctypes.CDLL(None)\nif c.mount(b'none', b'.', b'tmpfs', 0, 0): raise OSError",
             "ctypes",
         ),
         "fail",
         CHANGE,
     ),
-    Case("file_root_change", _try("os.chroot('.')"), "fail", "another root"),
+    Case("file_root_change", attempt("os.chroot('.')"), "fail", "another root"),
     Case(
         "file_late",
         "import threading, time\n"
@@ -112,7 +111,7 @@ CASES = [
     ),
     # --- the folder of the secret by way of what the library offers
     *(
-        Case(f"file_{name}", _try(body, imports), "fail", CHANGE)
+        Case(f"file_{name}", attempt(body, imports), "fail", CHANGE)
         for name, imports, body in (
             ("pathlib", "pathlib", "pathlib.Path('@FOLDER@/new').write_text('x')"),
             (

@@ -173,4 +173,25 @@ CASES = [
         FAILS,
         SCRIPT,
     ),
+    Case(
+        "good_script_closes_output",
+        "import sys\nprint(sum(map(int, input().split())))\nsys.stdout.close()\n",
+        "pass",
+        FAILS,
+        SCRIPT,
+    ),
+    Case(
+        "good_touch",
+        "import pathlib\ndef add(a, b):\n    p = pathlib.Path('x')\n    p.touch()\n"
+        "    return a + b if p.exists() else None\n",
+        "pass",
+        FAILS,
+    ),
+    Case(
+        "good_clocks",
+        "import time\ndef add(a, b):\n    time.process_time(), time.thread_time(), time.sleep(0.001)\n"
+        "    return a + b\n",
+        "pass",
+        FAILS,
+    ),
 ]

@@ -1,24 +1,13 @@
 """Programs that try to reach something over a network."""
 
-from askd.sandbox.audit.case import Case
+from askd.sandbox.audit.case import Case, attempt
 from askd.sandbox.program import StdioTests
 
 REACH = "a connection, a packet, or a listening socket"
 
 
 def _try(imports: str, body: str) -> str:
-    """A program that runs `body` and boasts if it got through."""
-    lines = "".join(f"        {line}\n" for line in body.splitlines())
-    return (
-        f"import {imports}\n"
-        "def add(a, b):\n"
-        "    try:\n"
-        f"{lines}"
-        "        print('ESCAPED network')\n"
-        "        return a + b\n"
-        "    except Exception:\n"
-        "        return None\n"
-    )
+    return attempt(body, imports, "network")
 
 
 CASES = [
@@ -66,7 +55,7 @@ CASES = [
         _try(
             "socket",
             "s, _ = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)\n"
-            "s.sendto(b'x', chr(0) + '@ABSTRACT@')",
+            "s.sendto(b'x', chr(0) + '@DATAGRAMS@')",
         ),
         "fail",
         REACH,
@@ -76,7 +65,7 @@ CASES = [
         _try(
             "socket",
             "s, _ = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)\n"
-            "s.sendmsg([b'x'], [], 0, chr(0) + '@ABSTRACT@')",
+            "s.sendmsg([b'x'], [], 0, chr(0) + '@DATAGRAMS@')",
         ),
         "fail",
         REACH,

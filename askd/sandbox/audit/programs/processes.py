@@ -1,6 +1,6 @@
 """Programs that try to start, reach or disturb processes."""
 
-from askd.sandbox.audit.case import Case
+from askd.sandbox.audit.case import Case, attempt
 from askd.sandbox.program import StdioTests
 
 START = "a process is started or outlives the verdict"
@@ -8,29 +8,14 @@ TOUCH = "another process is reached"
 FILTER = "a call passes the filter"
 
 
-def _try(body: str, imports: str = "os") -> str:
-    """A program that runs `body` and boasts if it got through."""
-    lines = "".join(f"        {line}\n" for line in body.splitlines())
-    return (
-        f"import {imports}\n"
-        "def add(a, b):\n"
-        "    try:\n"
-        f"{lines}"
-        "        print('ESCAPED process')\n"
-        "        return a + b\n"
-        "    except Exception:\n"
-        "        return None\n"
-    )
-
-
 def _syscall(number: int, *arguments: object) -> str:
     """A program that makes one system call (x86_64) and boasts if it works."""
     words = ", ".join(map(str, (number, *arguments)))
-    return _try(f"if ctypes.CDLL(None).syscall({words}) < 0: raise OSError", "ctypes")
+    return attempt(f"if ctypes.CDLL(None).syscall({words}) < 0: raise OSError", "ctypes")
 
 
 CASES = [
-    Case("process_fork", _try("if os.fork() == 0: os._exit(0)"), "fail", START),
+    Case("process_fork", attempt("if os.fork() == 0: os._exit(0)"), "fail", START),
     Case(
         "process_fork_bomb",
         "import os\ndef add(a, b):\n    for _ in range(1000):\n        try:\n"
@@ -40,49 +25,56 @@ CASES = [
     ),
     Case(
         "process_daemon",
-        _try(
+        attempt(
             "if os.fork() == 0:\n    os.setsid()\n    open('@FOLDER@/late', 'w')\n    os._exit(0)"
         ),
         "fail",
         START,
     ),
-    Case("process_subprocess", _try("subprocess.run(['/bin/true'])", "subprocess"), "fail", START),
-    Case("process_shell", _try("if os.system('true'): raise OSError"), "fail", START),
-    Case("process_popen", _try("if not os.popen('echo x').read(): raise OSError"), "fail", START),
-    Case("process_spawn", _try("os.posix_spawn('/bin/true', ['true'], {})"), "fail", START),
-    Case("process_exec", _try("os.execv('/bin/true', ['true'])"), "fail", START),
+    Case(
+        "process_subprocess", attempt("subprocess.run(['/bin/true'])", "subprocess"), "fail", START
+    ),
+    Case("process_shell", attempt("if os.system('true'): raise OSError"), "fail", START),
+    Case(
+        "process_popen", attempt("if not os.popen('echo x').read(): raise OSError"), "fail", START
+    ),
+    Case("process_spawn", attempt("os.posix_spawn('/bin/true', ['true'], {})"), "fail", START),
+    Case("process_exec", attempt("os.execv('/bin/true', ['true'])"), "fail", START),
     Case(
         "process_exec_self",
-        _try("os.execv(sys.executable, ['python', '-c', ''])", "os, sys"),
+        attempt("os.execv(sys.executable, ['python', '-c', ''])", "os, sys"),
         "fail",
         START,
     ),
     Case(
         "process_multiprocessing",
-        _try("p = multiprocessing.Process(target=print)\np.start()", "multiprocessing"),
+        attempt("p = multiprocessing.Process(target=print)\np.start()", "multiprocessing"),
         "fail",
         START,
     ),
     Case(
         "process_pool",
-        _try(
+        attempt(
             "list(ProcessPoolExecutor(1).map(abs, [1]))\n",
             "os\nfrom concurrent.futures import ProcessPoolExecutor",
         ),
         "fail",
         START,
     ),
-    Case("process_terminal", _try("pty.fork()", "pty"), "fail", START),
+    Case("process_terminal", attempt("pty.fork()", "pty"), "fail", START),
     Case("process_vfork", _syscall(58), "fail", START),
     Case("process_clone", _syscall(56, 17, 0, 0, 0, 0), "fail", START),
     Case("process_clone_namespace", _syscall(56, 0x10000000 | 17, 0, 0, 0, 0), "fail", START),
     Case("process_clone3", _syscall(435, "b'\\0' * 88", 88), "fail", START),
-    Case("process_kill_parent", _try("os.kill(os.getppid() or 1, 9)"), "fail", TOUCH),
-    Case("process_kill_harness", _try("os.kill(@PID@, 0)"), "fail", TOUCH),
-    Case("process_kill_all", _try("os.kill(-1, 9)"), "fail", TOUCH),
-    Case("process_kill_group", _try("os.killpg(0, 9)"), "fail", TOUCH),
+    Case("process_kill_parent", attempt("os.kill(os.getppid() or 1, 9)"), "fail", TOUCH),
+    Case("process_kill_harness", attempt("os.kill(@PID@, 0)"), "fail", TOUCH),
+    Case("process_kill_all", attempt("os.kill(-1, 9)"), "fail", TOUCH),
+    Case("process_kill_group", attempt("os.killpg(0, 9)"), "fail", TOUCH),
     Case(
-        "process_stop_self", _try("os.kill(os.getpid(), 19)"), "fail", "the harness waits for ever"
+        "process_stop_self",
+        attempt("os.kill(os.getpid(), 19)"),
+        "fail",
+        "the harness waits for ever",
     ),
     Case("process_thread_signal", _syscall(234, "@PID@", "@PID@", 0), "fail", TOUCH),
     Case(
@@ -91,10 +83,10 @@ CASES = [
         "fail",
         TOUCH,
     ),
-    Case("process_handle", _try("os.pidfd_open(@PID@)"), "fail", TOUCH),
+    Case("process_handle", attempt("os.pidfd_open(@PID@)"), "fail", TOUCH),
     Case(
         "process_owner_of_signals",
-        _try("r, w = os.pipe()\nfcntl.fcntl(r, fcntl.F_SETOWN, @PID@)", "fcntl, os"),
+        attempt("r, w = os.pipe()\nfcntl.fcntl(r, fcntl.F_SETOWN, @PID@)", "fcntl, os"),
         "fail",
         TOUCH,
     ),
@@ -102,26 +94,32 @@ CASES = [
     Case("process_trace_me", _syscall(101, 0, 0, 0, 0), "fail", TOUCH),
     Case("process_read_memory", _syscall(310, "@PID@", 0, 0, 0, 0, 0), "fail", TOUCH),
     Case("process_compare", _syscall(312, "@PID@", "@PID@", 1, 0, 0), "fail", TOUCH),
-    Case("process_priority", _try("os.setpriority(os.PRIO_PROCESS, @PID@, 19)"), "fail", TOUCH),
-    Case("process_see_priority", _try("os.getpriority(os.PRIO_PROCESS, @PID@)"), "fail", TOUCH),
-    Case("process_affinity", _try("os.sched_setaffinity(@PID@, {0})"), "fail", TOUCH),
-    Case("process_see_affinity", _try("os.sched_getaffinity(@PID@)"), "fail", TOUCH),
+    Case("process_priority", attempt("os.setpriority(os.PRIO_PROCESS, @PID@, 19)"), "fail", TOUCH),
+    Case("process_see_priority", attempt("os.getpriority(os.PRIO_PROCESS, @PID@)"), "fail", TOUCH),
+    Case("process_affinity", attempt("os.sched_setaffinity(@PID@, {0})"), "fail", TOUCH),
+    Case("process_see_affinity", attempt("os.sched_getaffinity(@PID@)"), "fail", TOUCH),
+    Case(
+        "process_see_clock",
+        attempt("time.clock_gettime((~@PID@ << 3) | 2)", "time"),
+        "fail",
+        TOUCH,
+    ),
     Case(
         "process_limits",
-        _try("resource.prlimit(@PID@, resource.RLIMIT_CPU)", "resource"),
+        attempt("resource.prlimit(@PID@, resource.RLIMIT_CPU)", "resource"),
         "fail",
         TOUCH,
     ),
     Case(
         "process_raise_limits",
-        _try("resource.setrlimit(resource.RLIMIT_AS, (1 << 40, 1 << 40))", "resource"),
+        attempt("resource.setrlimit(resource.RLIMIT_AS, (1 << 40, 1 << 40))", "resource"),
         "fail",
         "a limit is raised",
     ),
-    Case("process_group", _try("os.setpgid(0, 0)"), "fail", "it leaves its group"),
-    Case("process_session", _try("os.setsid()"), "fail", "it leaves its group"),
-    Case("process_see_session", _try("os.getsid(@PID@)"), "fail", TOUCH),
-    Case("process_users", _try("os.setuid(0)"), "fail", "it becomes root"),
+    Case("process_group", attempt("os.setpgid(0, 0)"), "fail", "it leaves its group"),
+    Case("process_session", attempt("os.setsid()"), "fail", "it leaves its group"),
+    Case("process_see_session", attempt("os.getsid(@PID@)"), "fail", TOUCH),
+    Case("process_users", attempt("os.setuid(0)"), "fail", "it becomes root"),
     Case("process_unshare", _syscall(272, 0x10000000), "fail", "new namespaces"),
     Case("process_mount_space", _syscall(272, 0x20000), "fail", "new namespaces"),
     Case("process_enter_space", _syscall(308, 3, 0), "fail", "other namespaces"),
@@ -139,10 +137,10 @@ CASES = [
     Case("process_dumpable", _syscall(157, 4, 1, 0, 0, 0), "fail", "it can be traced"),
     Case("process_weaker_filter", _syscall(317, 2, 0, "b'\\0' * 4"), "fail", "the filter"),
     Case("process_reboot", _syscall(169, 0, 0, 0), "fail", "reboot"),
-    Case("process_hostname", _try("socket.sethostname('x')", "socket"), "fail", "the host name"),
+    Case("process_hostname", attempt("socket.sethostname('x')", "socket"), "fail", "the host name"),
     Case(
         "process_clock",
-        _try("time.clock_settime(time.CLOCK_REALTIME, 0)", "time"),
+        attempt("time.clock_settime(time.CLOCK_REALTIME, 0)", "time"),
         "fail",
         "the clock",
     ),
@@ -172,7 +170,7 @@ CASES = [
     ),
     Case(
         "process_double_fork",
-        _try(
+        attempt(
             "if os.fork() == 0:\n"
             "    os.setsid()\n"
             "    if os.fork() == 0:\n"
@@ -184,7 +182,7 @@ CASES = [
         "fail",
         START,
     ),
-    Case("process_kill_harness_at_once", _try("os.kill(@PID@, 9)"), "fail", TOUCH),
+    Case("process_kill_harness_at_once", attempt("os.kill(@PID@, 9)"), "fail", TOUCH),
     Case(
         "process_kill_self",
         "import os\ndef add(a, b):\n    os.kill(os.getpid(), 9)\n    return a + b\n",
@@ -264,7 +262,7 @@ def add(a, b):
     ),
     Case(
         "process_x32",
-        _try("if ctypes.CDLL(None).syscall(0x40000000 + 39) < 0: raise OSError", "ctypes"),
+        attempt("if ctypes.CDLL(None).syscall(0x40000000 + 39) < 0: raise OSError", "ctypes"),
         "fail",
         "a call of another architecture passes the filter",
     ),

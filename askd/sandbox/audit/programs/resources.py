@@ -218,6 +218,32 @@ CASES = [
         DISK,
     ),
     Case("resource_past_bytes_hidden", _past_limit(f"{HIDE}\n{FILE_OF_16_MIB}", 6), "fail", DISK),
+    # Removed, but open or mapped.
+    Case(
+        "resource_past_bytes_unlinked",
+        _past_limit(
+            "f = os.open('f', os.O_CREAT | os.O_WRONLY)\n"
+            "os.posix_fallocate(f, 0, 15 << 20)\n"
+            "os.unlink('f')\n"
+            "keep.append(f)",
+            6,
+        ),
+        "fail",
+        DISK,
+    ),
+    Case(
+        "resource_past_bytes_mapped",
+        _past_limit(
+            "with open('f', 'w+b') as f:\n"
+            "    os.posix_fallocate(f.fileno(), 0, 15 << 20)\n"
+            "    keep.append(mmap.mmap(f.fileno(), 4096))\n"
+            "os.unlink('f')",
+            6,
+            "mmap, os",
+        ),
+        "fail",
+        DISK,
+    ),
     Case(
         "resource_sparse_file",
         "def add(a, b):\n    try:\n        open('f', 'wb').truncate(1 << 50)\n"
