@@ -57,12 +57,15 @@ def audit(settings: SandboxSettings, output: Path) -> None:
         ("most processes at a time", str(max(o.peak_processes for o in outcomes))),
     ]
     write_text(output.with_suffix(".csv"), _csv(outcomes))
-    write_text(output.with_suffix(".md"), _markdown(about, summary, outcomes))
+    text = _markdown(about, summary, outcomes)
+    write_text(output.with_suffix(".md"), text)
+    # In a workflow the log keeps it: the files of a job that fails are removed.
+    print(text)
     if wrong or violations or refused or let_through:
         raise AskdError(
             f"the sandbox failed its audit in tier {about['tier']}: {len(wrong)} wrong verdicts, "
             f"{len(violations)} violations, {len(refused)} canonical solutions refused, "
-            f"{len(let_through)} empty ones passed; see {output.with_suffix('.md')}."
+            f"{len(let_through)} empty ones passed; the table above says which."
         )
 
 

@@ -7,16 +7,18 @@ from pathlib import Path
 
 from askd.config import JsonlTask
 from askd.errors import AskdError
+from askd.sandbox.formats import from_reference
 
 REQUIRED = ("prompt", "reference")
 OPTIONAL = ("response", "level")
 
 
-def read(path: str | Path) -> list[dict]:
+def read(path: str | Path, grader: str = "arithmetic") -> list[dict]:
     """Rows of a prompts table from the JSON Lines file `path`.
 
     Each line is an object with the strings `prompt` and `reference`, and optionally `response`
-    (a worked answer, for SFT) and `level` (the name of a subset, default "all").
+    (a worked answer, for SFT) and `level` (the name of a subset, default "all"). For a grader that
+    reads more than a text, `reference` is an object; for `code` it must be a row of tests.
 
     Raises:
         AskdError: the file is missing or empty, or a line is not such an object; names the line.
@@ -48,14 +50,19 @@ def read(path: str | Path) -> list[dict]:
                 raise AskdError(
                     f"{where}: unknown key {key!r}; known are {', '.join(REQUIRED + OPTIONAL)}."
                 )
-            if not isinstance(value, str):
+            if not isinstance(value, str) and not (key == "reference" and isinstance(value, dict)):
                 raise AskdError(f"{where}: {key!r} is not a string.")
+        reference = record["reference"]
+        if isinstance(reference, dict):
+            reference = json.dumps(reference)
+        if grader == "code":
+            from_reference(reference, where)
         rows.append(
             {
                 "prompt_id": f"{path.stem}-{number:06d}",
                 "level": record.get("level", "all"),
                 "messages": [{"role": "user", "content": record["prompt"]}],
-                "reference": record["reference"],
+                "reference": reference,
                 "response": record.get("response", ""),
             }
         )
@@ -66,4 +73,5 @@ def read(path: str | Path) -> list[dict]:
 
 def prompts(task: JsonlTask) -> dict[str, list[dict]]:
     """Rows of the prompts tables by split."""
-    return {split: read(getattr(task, split)) for split in ("train", "validation", "test")}
+    splits = ("train", "validation", "test")
+    return {split: read(getattr(task, split), task.grader) for split in splits}

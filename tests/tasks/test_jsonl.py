@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -116,3 +117,35 @@ def test_one_bad_split_leaves_no_tables(tmp_path):
     with pytest.raises(AskdError, match=r"test\.jsonl: line 1"):
         build(JsonlTask(kind="jsonl", grader="arithmetic", **paths), tmp_path / "data")
     assert not (tmp_path / "data").exists()
+
+
+ROW = {
+    "format": "humaneval",
+    "prompt": 'def f(x):\n    """Add 1."""\n',
+    "entry_point": "f",
+    "test": "def check(candidate):\n    assert candidate(1) == 2\n",
+}
+
+
+def code_line(**changes) -> str:
+    return json.dumps({"prompt": "Write f.", "reference": {**ROW, **changes}})
+
+
+def test_a_row_of_tests_may_be_an_object_or_its_text(written):
+    as_text = json.dumps({"prompt": "Write f.", "reference": json.dumps(ROW)})
+    for line in (code_line(), as_text):
+        (row,) = read(written(line), "code")
+        assert json.loads(row["reference"]) == ROW
+
+
+def test_tests_that_cannot_judge_fail_when_the_data_are_built(tmp_path):
+    paths = {split: str(tmp_path / f"{split}.jsonl") for split in ("train", "validation", "test")}
+    for path in paths.values():
+        Path(path).write_text(f"{code_line()}\n")
+    task = JsonlTask(kind="jsonl", grader="code", **paths)
+    build(task, tmp_path / "good")
+    assert (tmp_path / "good" / "train.parquet").is_file()
+    Path(paths["test"]).write_text(f"{code_line()}\n{code_line(test='def check(c): assert')}\n")
+    with pytest.raises(AskdError, match=r"test\.jsonl: line 2: test does not compile"):
+        build(task, tmp_path / "bad")
+    assert not (tmp_path / "bad").exists()
