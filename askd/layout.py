@@ -86,6 +86,16 @@ class Layout:
         """The task of a job's pair."""
         return self.config.tasks[self.pair_of(wildcards).task]
 
+    @property
+    def runs_programs(self) -> bool:
+        """Whether a table has answers that are run."""
+        tasks = {
+            self.config.benchmarks[benchmark].task
+            for table in self.config.tables.values()
+            for benchmark in table.benchmarks
+        }
+        return any(self.config.tasks[task].grader == "code" for task in tasks)
+
     def sandbox_of(self, task: str) -> SandboxSettings | None:
         """Where a task's grader runs programs; None if it runs none."""
         return self.config.sandbox if self.config.tasks[task].grader == "code" else None

@@ -143,3 +143,33 @@ def test_sweep_reads_validation_items_of_its_own_seeds():
     for path in layout().sweep_items():
         assert "-validation/" in path
         assert "/seed1000/" in path
+
+
+def test_programs_are_run_in_the_configured_sandbox_and_others_in_none():
+    levels = {"easy": {"operations": [2], "train": 9, "validation": 9, "test": 9}}
+    programs = {"kind": "programs", "levels": levels}
+    pair = {
+        "label": "x",
+        "teacher": "qwen2-math-teacher",
+        "student": "qwen2-math-student",
+        "task": "programs",
+    }
+    own = layout(
+        tasks={**RAW["tasks"], "programs": programs},
+        pairs={**RAW["pairs"], "code": pair},
+        sandbox={"lowest_tier": "landlock"},
+    )
+    assert own.grade_options(job()) == "--grader arithmetic"
+    options = shlex.split(own.grade_options(job(pair="code")))
+    assert options[:3] == ["--grader", "code", "--sandbox"]
+    assert json.loads(options[3])["lowest_tier"] == "landlock"
+    assert own.sandbox_of("arithmetic") is None
+    assert not own.runs_programs
+    benchmark = {"task": "programs", "level": "easy", "label": "x"}
+    table = {**RAW["tables"]["table2"], "benchmarks": ["code-easy"]}
+    shown = layout(
+        tasks={**RAW["tasks"], "programs": programs},
+        benchmarks={**RAW["benchmarks"], "code-easy": benchmark},
+        tables={"table3": table},
+    )
+    assert shown.runs_programs

@@ -147,6 +147,12 @@ def test_objects_of_the_program_equal_nothing(sandbox, value):
     assert not run(sandbox, source, "x = add(1, 2)\nassert x == x").passed
 
 
+def test_objects_of_the_program_are_neither_true_nor_false(sandbox):
+    source = "class Any:\n    def __bool__(self): return False\ndef add(a, b): return Any()"
+    assert not run(sandbox, source, "assert add(1, 2)").passed
+    assert not run(sandbox, source, "assert not add(1, 2)").passed
+
+
 def test_tests_that_swallow_exceptions_do_not_hide_a_dead_program(sandbox):
     tests = "try:\n    add(1, 2)\nexcept:\n    pass"
     assert run(sandbox, "import os\ndef add(a, b): os._exit(0)", tests).reason == "died"
@@ -188,6 +194,13 @@ def test_a_script_that_runs_too_long(sandbox):
     assert run(sandbox, "print('x', flush=True)\nwhile True: pass", tests).reason == "timeout"
     closing = "import os, time\nos.close(1)\nos.close(2)\ntime.sleep(100)"
     assert run(sandbox, closing, tests).reason == "timeout"
+
+
+def test_all_inputs_of_a_script_share_one_wall_clock(sandbox):
+    wall = sandbox.settings.limits.wall_seconds
+    source = f"import time\ntime.sleep({0.4 * wall})\nprint(1)"
+    assert run(sandbox, source, StdioTests(("",) * 2, ("1",) * 2)).passed
+    assert run(sandbox, source, StdioTests(("",) * 4, ("1",) * 4)).reason == "timeout"
 
 
 @pytest.mark.parametrize(
@@ -293,6 +306,14 @@ def test_tests_that_cannot_judge_are_an_error_about_the_data(sandbox, tests, wor
     with pytest.raises(BadTests, match=words) as caught:
         run(sandbox, GOOD, tests)
     assert str(caught.value).startswith("the program: the tests are at fault: ")
+
+
+@pytest.mark.parametrize("body", ["while True: pass", "import os\nos._exit(0)"])
+def test_tests_that_end_before_the_first_call_are_at_fault(sandbox, body):
+    with pytest.raises(BadTests, match="before they call the program"):
+        run(sandbox, GOOD, f"{body}\nassert add(1, 2) == 3")
+    # Behind the first call the program may have brought them there.
+    assert run(sandbox, GOOD, f"assert add(1, 2) == 3\n{body}").status is not Status.PASSED
 
 
 def test_a_call_that_the_tests_do_not_define(sandbox):

@@ -182,6 +182,21 @@ def test_instances_of_shared_classes_cross_by_value():
         Decoder().value(text)
 
 
+def test_an_object_brings_no_behaviour_with_it():
+    class Node:
+        def same(self, other):
+            return False
+
+    def decode(attributes):
+        decoder = Decoder({"Node": Node}, remote=lambda number, name: lambda *_: True)
+        return decoder.value(json.dumps(["object", ["Node", ["dict", attributes]]]))
+
+    assert vars(decode([["x", 1]])) == {"x": 1}
+    for attributes in ([["same", 1]], [["__class__", 1]], [["x", ["handle", [0, "function"]]]]):
+        with pytest.raises(ValueError):
+            decode(attributes)
+
+
 @pytest.mark.parametrize(
     "data",
     [

@@ -102,3 +102,18 @@ rule publish:
         "Publish tables and times"
     shell:
         "cat {input} > {output} 2> {log}"
+
+
+rule publish_sandbox_audit:
+    input:
+        f"{LAYOUT.root}/tables/sandbox_audit.md",
+    output:
+        ROOT / "docs" / "results" / "sandbox_audit.md",
+    log:
+        f"{LAYOUT.logs}/publish_sandbox_audit.log",
+    conda:
+        "../../envs/report.yaml"
+    message:
+        "Publish the audit of the sandbox"
+    shell:
+        "cat {input} > {output} 2> {log}"
