@@ -212,6 +212,58 @@ def test_fewer_prompts_than_a_step_takes(refused, data):
     assert "prompts_per_step is 7" in refused(*schedule(data, prompts_per_step=7))
 
 
+CODE = {
+    "format": "humaneval",
+    "prompt": 'def f(x):\n    """Add 1."""\n',
+    "entry_point": "f",
+    "test": "def check(candidate):\n    assert candidate(1) == 2\n",
+}
+
+
+@pytest.fixture
+def code_data(data):
+    """The folder with one programming task and two answers to it."""
+    prompt = {
+        "prompt_id": "train-0",
+        "level": "easy",
+        "messages": [{"role": "user", "content": CODE["prompt"]}],
+        "reference": json.dumps(CODE),
+        "response": "",
+    }
+    write_table(data / "prompts.parquet", table_from_rows([prompt], PROMPTS), PROMPTS)
+    rows = [
+        {**row, "text": text}
+        for row, text in zip(SAMPLED, ("    return x + 1", "    exit(0)"), strict=True)
+    ]
+    write_table(data / "rollouts.parquet", table_from_rows(rows, ROLLOUTS), ROLLOUTS)
+    return data
+
+
+def grade_code(data, **settings) -> list:
+    command = ["code" if part == "arithmetic" else part for part in grade(data)]
+    return [*command, "--sandbox", json.dumps(settings)]
+
+
+def test_programs_are_graded(askd_command, code_data, tmp_path):
+    output = tmp_path / "rewards.parquet"
+    command = grade_code(code_data, lowest_tier="landlock")
+    result = askd_command(*command, "--output", output)
+    assert result.returncode == 0, result.stderr
+    assert read_table(output, REWARDS).column("reward").to_pylist() == [1.0, 0.0]
+
+
+def test_a_weaker_sandbox_than_allowed_is_no_reward_of_zero(refused, code_data, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    message = refused(*grade_code(code_data, lowest_tier="namespaces"))
+    assert "bubblewrap is not installed" in message
+    assert "set sandbox.lowest_tier: landlock" in message
+
+
+def test_a_misspelt_limit_of_the_sandbox(refused, code_data):
+    message = refused(*grade_code(code_data, limits={"wall_secnds": 3}))
+    assert "did you mean 'wall_seconds'?" in message
+
+
 def test_an_unknown_grader(refused, data):
     command = ["arithmetics" if part == "arithmetic" else part for part in grade(data)]
     assert "unknown grader 'arithmetics'; did you mean 'arithmetic'?" in refused(*command)

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from askd.artifacts import ITEMS, PROMPTS, read_table, table_from_rows, write_table
-from askd.config import validate
+from askd.config import SandboxSettings, validate
 from askd.errors import AskdError
 from askd.evaluation.evaluate import EvaluateSettings, evaluate
 
@@ -59,3 +59,23 @@ def test_seed_decides_samples_and_not_greedy_answers(folders, data, tmp_path):
 def test_a_level_without_prompts_is_refused(folders, data, tmp_path):
     with pytest.raises(AskdError, match="no prompt of level 'harder'"):
         evaluate(settings(level="harder"), 0, folders.student, data, tmp_path / "eval")
+
+
+def test_the_grader_gets_the_sandbox_of_the_settings_and_the_summary_says_which(
+    folders, data, tmp_path, monkeypatch
+):
+    from askd.rewards import arithmetic
+
+    original, given = arithmetic.grade, []
+
+    def grade(answers, sandbox):
+        given.append(sandbox)
+        return original(answers, sandbox)[0], {"tier": "made up"}
+
+    monkeypatch.setattr(arithmetic, "grade", grade)
+    sandbox = SandboxSettings(lowest_tier="landlock", workers=3)
+    chosen = settings().model_copy(update={"sandbox": sandbox})
+    evaluate(chosen, 0, folders.student, data, tmp_path / "eval")
+    assert set(given) == {sandbox}
+    summary = json.loads((tmp_path / "eval/sums/summary.json").read_text())
+    assert summary["sandbox"] == {"tier": "made up"}
