@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-import secrets
 import socket
 import tempfile
 from pathlib import Path
 
+from askd.sandbox import tiers
 from askd.sandbox.program import FunctionTests, Program
 from askd.sandbox.result import SandboxBroken, SandboxRefused
 from askd.sandbox.worker import Worker
 
+# What bubblewrap, Python and the zygote add to the environment.
+VARIABLES = [*tiers.ENVIRONMENT, "HOME", "LC_CTYPE", "PWD", "TMPDIR"]
 # Tries what no program may do, and returns what it could.
 PROBE = """
 import os, socket, tempfile
@@ -30,7 +32,7 @@ def scratch():
     with tempfile.NamedTemporaryFile("w+") as file:
         file.write("x")
 
-def could(folder, port, process, variable):
+def could(folder, port, process, variables):
     attempts = {
         "read a file": lambda: open(folder + "/secret").read(),
         "write a file": lambda: open(folder + "/written", "w").write("x"),
@@ -41,7 +43,7 @@ def could(folder, port, process, variable):
         "start a program": lambda: os.posix_spawn("/bin/true", ["true"], {}),
         "signal a process": lambda: os.kill(process, 0),
         "see processes": lambda: len(os.listdir("/proc")) > 0,
-        "see the environment": lambda: variable in os.environ,
+        "see the environment": lambda: not set(os.environ) <= set(variables),
     }
     found = [name for name, attempt in attempts.items() if works(attempt)]
     return found if works(scratch) else [*found, "not use its scratch folder"]
@@ -54,16 +56,14 @@ def check(worker: Worker) -> None:
     Raises:
         SandboxRefused: the sandbox let something through, or does not work at all.
     """
-    variable = f"ASKD_{secrets.token_hex(4)}"
     with (
         tempfile.TemporaryDirectory() as folder,
         socket.create_server(("127.0.0.1", 0)) as server,
     ):
         os.chmod(folder, 0o777)
         Path(folder, "secret").write_text("x", encoding="utf-8")
-        os.environ[variable] = "x"
         try:
-            arguments = (folder, server.getsockname()[1], os.getpid(), variable)
+            arguments = (folder, server.getsockname()[1], os.getpid(), VARIABLES)
             tests = FunctionTests(f"found = could{arguments}\nassert found == [], found", "could")
             result = worker.run(Program(PROBE, tests))
             wrong = worker.run(
@@ -71,8 +71,6 @@ def check(worker: Worker) -> None:
             )
         except SandboxBroken as error:
             raise SandboxRefused(str(error)) from error
-        finally:
-            del os.environ[variable]
         touched = os.listdir(folder) != ["secret"] or Path(folder, "secret").stat().st_mode & 0o111
     if touched:
         raise SandboxRefused("a test program could change a file")

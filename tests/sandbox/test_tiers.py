@@ -130,6 +130,12 @@ def test_the_self_test_finds_what_is_broken(sandbox, weakness, monkeypatch):
         Sandbox(sandbox.settings, sandbox.tier)
 
 
+def test_the_self_test_finds_an_environment_that_is_handed_on(sandbox, monkeypatch):
+    monkeypatch.setattr(tiers, "ENVIRONMENT", {**tiers.ENVIRONMENT, "HF_TOKEN": "x"})
+    with pytest.raises(SandboxRefused, match="see the environment"):
+        Sandbox(sandbox.settings, sandbox.tier)
+
+
 def test_nothing_of_the_installed_packages_is_in_sight():
     python = tiers.interpreter()
     paths = {path for path, with_files in tiers.landlock_paths(python) if with_files}
