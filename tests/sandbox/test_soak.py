@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -288,3 +289,21 @@ def test_nothing_outlives_a_harness_that_is_killed(sandbox, state):
     assert len(before) >= (6 if state == "running" else 1)
     assert wait_until(lambda: alive(groups) == [])
     assert [folder for folder in folders if os.path.exists(folder)] == []
+
+
+def test_no_program_outlives_its_sandbox_and_its_harness(sandbox):
+    """Killed together, so that neither can end the programs."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HARNESS, sandbox.tier, "running"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as harness:
+        groups, folders = json.loads(harness.stdout.readline())
+        harness.send_signal(signal.SIGSTOP)
+        for group in groups:
+            os.kill(group, signal.SIGKILL)
+        harness.kill()
+    assert wait_until(lambda: alive(groups) == [])
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)

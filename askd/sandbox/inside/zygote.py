@@ -150,6 +150,8 @@ class _Zygote:
                 if number:
                     os.write(ready, f"{number}\n".encode())
                     os._exit(0)
+            else:
+                confine.end_with_parent()  # as the end of its namespace would have it
             rules = _place(spec["descriptors"], descriptors, ready, self._rules(spec))
             try:
                 confine.drop_capabilities()
