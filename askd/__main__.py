@@ -244,12 +244,13 @@ def table(
     settings: Settings,
     paper: Annotated[Path, _option("CSV file with the paper's own numbers.")],
     output: Output,
+    audit: Annotated[Path | None, _option("CSV file of the sandbox's audit, for code.")] = None,
 ) -> None:
     """Write a table of the paper, with intervals and tests."""
     from askd.config import validated_json
     from askd.reporting.stage import TableSettings, write
 
-    write(validated_json(TableSettings, settings), paper, output)
+    write(validated_json(TableSettings, settings), paper, output, audit)
 
 
 @app.command()

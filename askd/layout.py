@@ -86,15 +86,12 @@ class Layout:
         """The task of a job's pair."""
         return self.config.tasks[self.pair_of(wildcards).task]
 
-    @property
-    def runs_programs(self) -> bool:
-        """Whether a table has answers that are run."""
-        tasks = {
-            self.config.benchmarks[benchmark].task
-            for table in self.config.tables.values()
-            for benchmark in table.benchmarks
-        }
-        return any(self.config.tasks[task].grader == "code" for task in tasks)
+    def table_audit(self, wildcards: Any) -> list[str]:
+        """The audit of the sandbox, where the answers of a table are programs."""
+        benchmarks = self.config.tables[wildcards.table].benchmarks
+        tasks = [self.config.benchmarks[benchmark].task for benchmark in benchmarks]
+        runs = any(self.config.tasks[task].grader == "code" for task in tasks)
+        return [f"{self.root}/tables/sandbox_audit.csv"] if runs else []
 
     def sandbox_of(self, task: str) -> SandboxSettings | None:
         """Where a task's grader runs programs; None if it runs none."""

@@ -164,7 +164,7 @@ def test_programs_are_run_in_the_configured_sandbox_and_others_in_none():
     assert options[:3] == ["--grader", "code", "--sandbox"]
     assert json.loads(options[3])["lowest_tier"] == "landlock"
     assert own.sandbox_of("arithmetic") is None
-    assert not own.runs_programs
+    assert own.table_audit(job(table="table2")) == []
     benchmark = {"task": "programs", "level": "easy", "label": "x"}
     table = {**RAW["tables"]["table2"], "benchmarks": ["code-easy"]}
     shown = layout(
@@ -172,4 +172,4 @@ def test_programs_are_run_in_the_configured_sandbox_and_others_in_none():
         benchmarks={**RAW["benchmarks"], "code-easy": benchmark},
         tables={"table3": table},
     )
-    assert shown.runs_programs
+    assert shown.table_audit(job(table="table3")) == ["results/nano/tables/sandbox_audit.csv"]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from askd.config import Benchmark, Method, Pair, Table
+from askd.errors import AskdError
 
 METRIC_TITLES = {
     "greedy": "Greedy answers (pass@1, the metric of the paper)",
@@ -79,3 +82,23 @@ def comparison_notes(name: str, method: str) -> list[str]:
         f"Better and worse (of {method}): adjusted p below 0.05; all else is not resolved.",
         f"The tests of each benchmark, adjusted by benchmark, are in {name}_tests.csv.",
     ]
+
+
+def audit_note(path: Path) -> str:
+    """A sentence about the sandbox that ran the answers, from the CSV file of its audit.
+
+    Raises:
+        AskdError: the file is missing or is no audit.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        wrong = sum((row["status"] == "passed") != (row["expected"] == "pass") for row in rows)
+        violations = sum(bool(row["violations"]) for row in rows)
+    except (OSError, KeyError) as error:
+        raise AskdError(f"{path}: no audit of the sandbox ({error}); run `audit` again.") from error
+    return (
+        "Answers are programs, which were run in a sandbox. In its audit on the same machine "
+        f"{len(rows)} programs tried to fool or to leave it: {wrong} wrong verdicts, {violations} "
+        f"violations ({path.with_suffix('.md').name})."
+    )

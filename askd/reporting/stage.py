@@ -22,8 +22,9 @@ class TableSettings(Strict):
     results: str = Field(description="Folder of the scale's results.")
 
 
-def write(settings: TableSettings, paper: Path, output: Path) -> None:
-    """Write the table below `output`; `paper` is where its CSV file of the paper's numbers lies."""
+def write(settings: TableSettings, paper: Path, output: Path, audit: Path | None = None) -> None:
+    """Write the table below `output`; `paper` is where its CSV file of the paper's numbers lies,
+    `audit` that of the sandbox's audit, where answers are programs."""
     build(
         settings.name,
         settings.table.model_copy(update={"paper": str(paper)}),
@@ -33,4 +34,5 @@ def write(settings: TableSettings, paper: Path, output: Path) -> None:
         settings.seeds,
         Path(settings.results),
         output,
+        audit,
     )

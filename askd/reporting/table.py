@@ -11,7 +11,7 @@ from pathlib import Path
 from askd.artifacts import write_text
 from askd.config import Benchmark, Method, Pair, Table
 from askd.evaluation.stats import average_interval, average_paired_difference, holm
-from askd.reporting.captions import SUPERVISION_MARKS, comparison_notes, table_notes
+from askd.reporting.captions import SUPERVISION_MARKS, audit_note, comparison_notes, table_notes
 from askd.reporting.entries import Cell, Comparison, TableContent
 from askd.reporting.outcomes import METRICS, UNTRAINED, Outcomes, load
 from askd.reporting.paper_numbers import AVERAGE, read_paper_numbers
@@ -29,13 +29,14 @@ def build(
     seeds: int,
     results: Path,
     output_directory: Path,
+    audit: Path | None = None,
 ) -> None:
     """Write the table `name` as NAME.{csv,md,tex,html} and its tests as NAME_tests.csv.
 
     The outcomes are PAIR/SYSTEM/seedS/eval/BENCHMARK/items.parquet below `results`: seeds 0 to
     `seeds` - 1 of methods, seed 0 of `teacher` and `student`. The metric `greedy` is the pass@1 of
-    the greedy answer, as in the paper; `sampled` is the mean over an item's samples. Equal inputs
-    give equal bytes.
+    the greedy answer, as in the paper; `sampled` is the mean over an item's samples. `audit` is the
+    CSV file of the sandbox's audit, where answers are programs. Equal inputs give equal bytes.
 
     Raises:
         AskdError: outcomes are missing or do not fit together (`askd.reporting.outcomes.load`), or
@@ -63,7 +64,8 @@ def build(
             seeds=seeds,
             samples=outcomes.samples,
             paper_methods={method for _, method, _ in paper},
-        ),
+        )
+        + ([] if audit is None else [audit_note(audit)]),
         comparison_notes=comparison_notes(name, systems[table.compare]),
     )
     texts = {".csv": _csv(Cell, cells), "_tests.csv": _csv(Comparison, comparisons)}

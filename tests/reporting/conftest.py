@@ -76,7 +76,7 @@ class SmallTable:
             path = self.items_path(pair, system, seed, benchmark)
             write_table(path, table_from_rows(rows, ITEMS), ITEMS)
 
-    def build(self, output="tables", seeds=2, methods=METHODS, **changes):
+    def build(self, output="tables", seeds=2, methods=METHODS, audit=None, **changes):
         """Build the table below the folder `output`, and return that."""
         table = {
             "title": "Reasoning & more",
@@ -96,6 +96,7 @@ class SmallTable:
             seeds,
             self.results,
             output,
+            audit,
         )
         return output
 

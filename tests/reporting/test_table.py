@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 import pytest
 
 from askd.artifacts import ITEMS, read_table, write_table
+from askd.errors import AskdError
 from askd.reporting.render import marks
 
 
@@ -155,6 +156,19 @@ def test_notes_say_what_a_reader_needs(small):
     text = " ".join(text_of(small.build(seeds=1, methods=methods), ".md").split())
     assert "1 seed: all intervals cover items only" in text
     assert "†" not in text and "‡" not in text
+
+
+def test_tables_of_programs_quote_the_audit_of_the_sandbox(small, tmp_path):
+    audit = tmp_path / "sandbox_audit.csv"
+    audit.write_text(
+        "name,expected,status,violations\na,pass,passed,\nb,fail,passed,\nc,fail,timeout,it leaks\n"
+    )
+    text = " ".join(text_of(small.build(audit=audit), ".md").split())
+    assert "3 programs tried to fool or to leave it: 1 wrong verdicts, 1 violations" in text
+    assert "sandbox" not in text_of(small.build(output="other"), ".md")
+    audit.write_text("name,status\na,passed\n")
+    with pytest.raises(AskdError, match="no audit of the sandbox"):
+        small.build(audit=audit)
 
 
 def test_numbers_of_items_may_differ_between_pairs(small):

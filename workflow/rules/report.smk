@@ -5,6 +5,7 @@ rule table:
     input:
         answers=LAYOUT.table_items,
         paper=lambda wildcards: str(ROOT / CONFIG.tables[wildcards.table].paper),
+        audit=LAYOUT.table_audit,
     output:
         multiext(f"{LAYOUT.root}/tables/{{table}}", ".csv", ".md", ".tex", ".html", "_tests.csv"),
     log:
@@ -16,12 +17,13 @@ rule table:
     params:
         settings=LAYOUT.table_settings,
         folder=subpath(output[0], parent=True),
+        audit=lambda wildcards, input: f"--audit {input.audit}" if input.audit else "",
         code=digest("askd.reporting.stage"),
     message:
         "Table {wildcards.table}"
     shell:
         "python -m askd table --settings {params.settings:q} --paper {input.paper}"
-        " --output {params.folder} > {log} 2>&1"
+        " --output {params.folder} {params.audit} > {log} 2>&1"
 
 
 rule times:
