@@ -10,15 +10,17 @@ def breaks(folder: str, process: int, limits: dict) -> bool:
     removed from it and still holds."""
     files, size = _removed(folder, process, limits)
     pending = [folder]
-    while pending:
+    while files <= limits["scratch_files"] and size <= limits["scratch_mib"] << 20:
+        if not pending:
+            return False
         try:
             entries = list(os.scandir(pending.pop()))
         except (FileNotFoundError, NotADirectoryError):  # gone meanwhile
             continue
         except OSError:  # too deep, or closed to be hidden
             return True
+        files += len(entries)
         for entry in entries:
-            files += 1
             try:
                 if entry.is_dir(follow_symlinks=False):
                     pending.append(entry.path)
@@ -26,9 +28,7 @@ def breaks(folder: str, process: int, limits: dict) -> bool:
                     size += entry.stat(follow_symlinks=False).st_blocks * 512
             except OSError:
                 continue
-            if files > limits["scratch_files"] or size > limits["scratch_mib"] << 20:
-                return True
-    return False
+    return True
 
 
 def _removed(folder: str, process: int, limits: dict) -> tuple[int, int]:
