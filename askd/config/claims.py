@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
@@ -17,15 +17,14 @@ class ClaimedComparison(Strict):
     pairs: list[Name] = Field(default=[], description="Pairs; none: all of the paper's table.")
     benchmarks: list[Name] = Field(
         default=[],
-        description="Benchmarks, or `average`; none: all of the paper's table, without the average.",
+        description="Benchmarks, or `average`; none: all of the paper's table but that.",
     )
     effect: PositiveFloat | None = Field(
         default=None,
         description="Difference in points that the words state; none: that of the paper's table.",
     )
     items: Literal["all", "teacher-wrong"] = Field(
-        default="all",
-        description="All items, or those whose greedy answer by the teacher is wrong.",
+        default="all", description="All items, or those that the teacher's greedy answer fails."
     )
 
 
@@ -43,9 +42,9 @@ class Claim(Strict):
     section: str = Field(description="Where the paper states it.")
     words: str = Field(description="What it states, in short.")
     table: Name | None = Field(default=None, description="Table whose runs decide it.")
-    comparisons: Annotated[
-        list[ClaimedComparison], Field(description="All of these have to hold.")
-    ] = []
+    comparisons: list[ClaimedComparison] = Field(
+        default=[], description="All of these have to hold."
+    )
     fact: ClaimedFact | None = Field(default=None, description="A measured share decides it.")
     untested: str | None = Field(default=None, description="Why no run decides it.")
     note: str = Field(default="", description="What a reader should know beside the verdict.")
