@@ -1,0 +1,78 @@
+"""The captions: what each panel shows, and what the outputs say of the paper's claims."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+
+import numpy as np
+
+from askd.reporting.figures.facts import Fact
+from askd.reporting.figures.outputs import Outputs
+from askd.reporting.figures.tables import LARGEST_MONOTONE_RATIO, SIDES
+
+
+def captions(outputs: Outputs, facts: Sequence[Fact]) -> str:
+    """One paragraph of Markdown for each figure."""
+    found = {fact.name: fact for fact in facts}
+    paragraphs = (
+        f"**Figure 1.** {_answers(outputs)} "
+        "p is the teacher, q the student, c = p/q at a sampled token, TGO and SGO their outputs. "
+        "Intervals are 95 % bootstrap intervals over prompts. "
+        "(a) The coefficient of -log q against the skewness alpha: from the formula for ratios c "
+        "(grey), and the mean over the tokens of the outputs (symbols), of skew KL on TGO (above) "
+        "and of skew reverse KL on SGO (below). lambda_SKL rises with alpha whatever c; "
+        f"lambda_SRKL rises on all of [0, 1] only where c <= {LARGEST_MONOTONE_RATIO:g}, which "
+        f"holds for {_share(found['srkl_monotone'])} of the SGO tokens; for a larger c (black) it "
+        "falls until the minimum that is marked. "
+        "(b) The coefficients at the skewness that each output was given; the outermost bins hold "
+        f"what lies beyond. lambda_SKL is positive at {_share(found['lambda_skl_positive'])} of "
+        f"the TGO tokens, lambda_SRKL negative at {_share(found['lambda_srkl_negative'])} of the "
+        "SGO tokens. "
+        "(c) Mean log-probability of the first t tokens of an output under p and q; an output that "
+        "has ended keeps its own. "
+        f"p > q at {_share(found['tgo_p_above_q'])} of the tokens and for "
+        f"{_share(found['tgo_p_above_q_sequences'])} of the whole outputs of TGO; p < q at "
+        f"{_share(found['sgo_p_below_q'])} of the tokens and for "
+        f"{_share(found['sgo_p_below_q_sequences'])} of the whole outputs of SGO. log p - log q of "
+        f"a whole output is {_nats(found['tgo_log_ratio'])} on TGO and "
+        f"{_nats(found['sgo_log_ratio'])} on SGO.",
+        f"**Figure 2.** {_answers(outputs)} "
+        "(a) Advantages A, with the mass of N(0, 1) in the same bins. "
+        f"(b) The mapping alpha = Phi(beta A) with beta = {outputs.beta:g}, and the values that "
+        "occur. (c) The skewness alpha, with the mass of U(0, 1). " + _values(outputs),
+    )
+    return "\n\n".join(textwrap.fill(paragraph, width=100) for paragraph in paragraphs) + "\n"
+
+
+def _answers(outputs: Outputs) -> str:
+    return (
+        f"Teacher and untrained student answered {outputs.prompts} training prompts, "
+        f"{outputs.samples} times each."
+    )
+
+
+def _values(outputs: Outputs) -> str:
+    """How far the advantages are from a normal distribution."""
+    sides = [outputs.sides[side] for side in SIDES]
+    counts = [len(np.unique(side.advantages)) for side in sides]
+    zeros = [float(np.mean(side.advantages == 0)) for side in sides]
+    return (
+        "Alpha is uniform only if beta = 1 and A is standard normal. A is not: normalised within "
+        f"{outputs.samples} rewards per prompt it takes {counts[0]} different values on TGO and "
+        f"{counts[1]} on SGO (with rewards of 0 and 1 and 4 outputs there are 7 at most), and is 0 "
+        f"for {100 * zeros[0]:.0f} % of TGO and {100 * zeros[1]:.0f} % of SGO, whose alpha is 0.5: "
+        "all outputs to their prompt have the same reward."
+    )
+
+
+def _share(fact: Fact) -> str:
+    return f"{_percent(fact.value)} % [{_percent(fact.ci_low)}, {_percent(fact.ci_high)}]"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}"
+
+
+def _nats(fact: Fact) -> str:
+    return f"{fact.value:.2f} nats [{fact.ci_low:.2f}, {fact.ci_high:.2f}]"
