@@ -1,19 +1,19 @@
 """How noisy the gradient of a minibatch is, from the gradients of independent minibatches.
 
-Everything follows from inner products: M gradients of any length enter as matrices [M, M]. With
-g_i the gradient of minibatch i and averages over pairs of different minibatches, without bias,
+Everything follows from inner products of gradients, as averages over pairs of different
+minibatches. With g_i and f_i two estimators' gradients of minibatch i, these are without bias:
 
-    |E g|^2  =  mean over i != j of <g_i, g_j>,
-    tr Cov(g)  =  mean over i != j of |g_i - g_j|^2 / 2.
+    |E g|^2  =  mean over i != j of <g_i, g_j>
+    tr Cov(g)  =  mean over i != j of |g_i - g_j|^2 / 2
+    <E g, E f>  =  mean over i != j of <g_i, f_j>
 
-The second is the sample variance, and the first is |mean g|^2 - tr Cov / M. Intervals are those of
-a percentile bootstrap over minibatches. A minibatch that was drawn twice makes no pair with itself,
-and so adds nothing to |E g|^2 that is not in the data.
+The second is the sample variance, and the first is |mean g|^2 - tr Cov / M for M minibatches. The
+third is free of the noise that g_i and f_i have in common. Intervals are those of a percentile
+bootstrap over minibatches, in which a minibatch that was drawn twice makes no pair with itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -35,16 +35,15 @@ class Estimate(NamedTuple):
 
 
 class Noise(NamedTuple):
-    """The noise of an estimator's gradient g, beside a reference gradient f.
+    """The noise of an estimator's gradient g, beside a reference's gradient f.
 
     Attributes:
         nsr: noise-to-signal ratio, tr Cov(g) / |E g|^2; infinite where |E g|^2 is not positive.
         nsr_ratio: the same over that of f.
         trace: tr Cov(g).
-        cosine: mean cosine of g of one minibatch with the mean f of the others; 0 where g is 0.
-        mean_cosine: cosine of E g with E f, free of the noise that both means share and of that
-            which pulls it down; may exceed 1 by chance, and is undefined where |E g|^2 is not
-            positive.
+        cosine: mean cosine of g with E f; a g of 0 counts as 0.
+        mean_cosine: cosine of E g with E f. As |E g|^2 is estimated, chance may bring it above 1
+            or leave it undefined (NaN).
     """
 
     nsr: Estimate
@@ -68,66 +67,56 @@ def noise(gradients: NDArray, reference: NDArray, seed: int) -> Noise:
     count = len(gradients)
     if count < SMALLEST:
         raise ValueError(f"{count} minibatches are too few for an interval; at least {SMALLEST}")
+    gradients, reference = (np.asarray(side, np.float64) for side in (gradients, reference))
     own, mixed, other = (
-        np.asarray(left, np.float64) @ np.asarray(right, np.float64).T
-        for left, right in (
-            (gradients, gradients),
-            (gradients, reference),
-            (reference, reference),
+        left @ right.T
+        for left, right in ((gradients, gradients), (gradients, reference), (reference, reference))
+    )
+    norms = np.sqrt(own.diagonal())
+    direction = np.divide(1, norms, out=np.zeros_like(norms), where=norms > 0)
+    draws = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), RESAMPLES)
+    # How often each minibatch counts: once in the data, and then as drawn.
+    weights = np.vstack([np.ones(count), draws])
+    squares = own.diagonal(), other.diagonal()
+    signal, trace, inner, cosine, other_signal, other_trace = (
+        _pairs(products, weights)
+        for products in (
+            own,
+            (squares[0][:, None] + squares[0]) / 2 - own,
+            mixed,
+            direction[:, None] * mixed,
+            other,
+            (squares[1][:, None] + squares[1]) / 2 - other,
         )
     )
-    draws = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), RESAMPLES)
-    # How often each minibatch counts: once, and then as drawn.
-    weights = np.vstack([np.ones(count), draws])
-    measures: dict[str, Callable[[], Array]] = {
-        "nsr": lambda: _nsr(own, weights),
-        "nsr_ratio": lambda: _nsr(own, weights) / _nsr(other, weights),
-        "trace": lambda: _trace(own, weights),
-        "cosine": lambda: _cosine(own, mixed, other, weights),
-        "mean_cosine": lambda: _mean_cosine(own, mixed, other, weights),
-    }
     with np.errstate(divide="ignore", invalid="ignore"):
-        return Noise(**{name: _estimate(measure()) for name, measure in measures.items()})
-
-
-def _estimate(values: Array) -> Estimate:
-    """From the value of the data, followed by those of the resamples."""
-    # No interpolation: limits may be infinite.
-    low, high = np.quantile(values[1:], [0.025, 0.975], method="closest_observation")
-    return Estimate(float(values[0]), float(low), float(high))
+        nsr = np.where(signal > 0, trace / signal, np.inf)
+        other_nsr = np.where(other_signal > 0, other_trace / other_signal, np.inf)
+        return Noise(
+            nsr=_estimate(nsr),
+            nsr_ratio=_estimate(nsr / other_nsr),
+            trace=_estimate(trace),
+            cosine=_estimate(cosine / np.sqrt(other_signal)),
+            mean_cosine=_estimate(inner / (np.sqrt(signal) * np.sqrt(other_signal))),
+        )
 
 
 def _pairs(products: Array, weights: Array) -> Array:
     """The mean of `products` [M, M] over pairs of different minibatches, for each weighting."""
-    diagonal = products.diagonal()
-    total = np.einsum("ri,ij,rj->r", weights, products, weights, optimize=True)
-    number = weights.sum(1) ** 2 - (weights**2).sum(1)
-    return (total - weights**2 @ diagonal) / number
+    products = products - np.diag(products.diagonal())
+    pairs = weights.sum(1) ** 2 - (weights**2).sum(1)
+    return ((weights @ products) * weights).sum(1) / pairs
 
 
-def _trace(own: Array, weights: Array) -> Array:
-    squares = own.diagonal()
-    return _pairs((squares[:, None] + squares) / 2 - own, weights)
+def _estimate(values: Array) -> Estimate:
+    """From the value in the data, followed by those in the resamples.
 
-
-def _nsr(own: Array, weights: Array) -> Array:
-    signal = _pairs(own, weights)
-    return np.where(signal > 0, _trace(own, weights) / signal, np.inf)
-
-
-def _cosine(own: Array, mixed: Array, other: Array, weights: Array) -> Array:
-    inner = weights @ mixed.T - weights * mixed.diagonal()
-    sums = weights @ other
-    squares = (sums * weights).sum(1, keepdims=True) - 2 * weights * sums
-    squares += weights**2 * other.diagonal()
-    cosines = inner / np.sqrt(own.diagonal() * squares.clip(min=0))
-    cosines = np.where(own.diagonal() > 0, cosines, 0.0)
-    # A minibatch that was not drawn may have others' mean undefined; it does not count.
-    return np.where(weights > 0, weights * cosines, 0.0).sum(1) / weights.sum(1)
-
-
-def _mean_cosine(own: Array, mixed: Array, other: Array, weights: Array) -> Array:
-    signals = _pairs(own, weights), _pairs(other, weights)
-    resolved = (signals[0] > 0) & (signals[1] > 0)
-    norms = np.sqrt(np.where(resolved, signals[0] * signals[1], np.nan))
-    return _pairs(mixed, weights) / norms
+    A resample without a value counts against both limits.
+    """
+    missing = np.isnan(values[1:])
+    low, high = (
+        # Limits may be infinite, so that there is no interpolating.
+        np.quantile(np.where(missing, sign * np.inf, values[1:]), at, method="nearest")
+        for sign, at in ((-1, 0.025), (1, 0.975))
+    )
+    return Estimate(float(values[0]), float(low), float(high))

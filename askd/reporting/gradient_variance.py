@@ -132,4 +132,4 @@ def _entry(estimate: Estimate) -> str:
 def _number(value: float) -> str:
     if math.isnan(value):
         return "undefined"
-    return "∞" if math.isinf(value) else f"{value:.3g}"
+    return f"{value:.3g}".replace("inf", "∞")
