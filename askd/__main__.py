@@ -254,6 +254,20 @@ def table(
 
 
 @app.command()
+def claims(
+    settings: Settings,
+    claims: Annotated[Path, _option("YAML file of the claims, beside the paper's tables.")],
+    output: Annotated[Path, _option("Files to write, without their endings csv and md.")],
+) -> None:
+    """Write which of the paper's empirical claims this run reproduces."""
+    from askd.config import validated_json
+    from askd.reporting.claims import ClaimsSettings
+    from askd.reporting.claims import claims as run
+
+    run(validated_json(ClaimsSettings, settings), claims, output)
+
+
+@app.command()
 def times(
     benchmarks: Annotated[Path, _option("Folder of the stages' benchmark files.")],
     output: Annotated[Path, _option("Files to write, without their endings csv and md.")],
