@@ -151,7 +151,9 @@ def paper_text(found: Sequence[Contrast], table: PaperTable) -> str:
     if not numbers:
         return ""
     ours, theirs = min(numbers, key=lambda pair: pair[0] - pair[1])
-    text = f"{ours} vs {theirs} ({round(ours - theirs, 2):+g})".replace("-", "−")
+    digits = 1 if all(round(value, 1) == value for value in table.numbers.values()) else 2
+    difference = round(ours - theirs, digits) + 0.0  # adding zero turns -0.0 into 0.0
+    text = f"{ours:.{digits}f} vs {theirs:.{digits}f} ({difference:+.{digits}f})".replace("-", "−")
     if len(numbers) == 1:
         return text
     agree = sum(ours > theirs for ours, theirs in numbers)

@@ -22,7 +22,8 @@ _NOTES = (
     "Its numbers: the paper's, of the comparison with the smallest difference. They come from "
     "other models and other data.",
     "Resolved by its items: whether the paper's differences exceed what one run of each system can "
-    "tell from chance (two independent proportions, 95 %), and the difference that this needs, in "
+    "tell from chance (two independent proportions, 95 %; a paired test would need the paper's "
+    "answers, which are not published), and the difference that this needs, in "
     "points. Items: {items}. The paper does not state them; these are the sizes of the public test "
     "sets, of MBPP in EvalPlus's version, and for UltraFeedback the number that DistiLLM-2 uses.",
     "Run: comparisons that this run has, of those that the claim makes; or the tokens or sequences "
