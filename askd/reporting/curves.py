@@ -32,8 +32,8 @@ PANELS = {
     "reference_loss": "loss on worked answers",
     "tgo_loss": "loss on teacher outputs",
     "sgo_loss": "loss on student outputs",
-    "tgo_coefficient": "mean coefficient κλ, teacher outputs",
-    "sgo_coefficient": "mean coefficient κλ, student outputs",
+    "tgo_coefficient": "coefficient κλ, teacher outputs",
+    "sgo_coefficient": "coefficient κλ, student outputs",
 }
 COLUMNS = 3
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -43,6 +43,7 @@ _DASHES = ((0, ()), (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)))
 _STYLE = {
     "font.family": "DejaVu Sans",  # comes with matplotlib
     "font.size": 8,
+    "figure.labelsize": 8,
     "axes.titlesize": 8,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -111,8 +112,8 @@ def _curves(method: str, logs: list[pd.DataFrame]) -> list[Curve]:
     lengths = sorted({len(log) for log in logs})
     if len(lengths) > 1:
         raise AskdError(
-            f"{method}: some seeds trained for {lengths[0]} steps and some for {lengths[-1]}; train "
-            "them with the same configuration."
+            f"{method}: some seeds trained for {lengths[0]} steps and some for {lengths[-1]}; "
+            "train them with the same configuration."
         )
     curves = []
     for panel in PANELS:
@@ -149,6 +150,7 @@ def _draw(drawn: list[Curve], labels: dict[str, str], output: Path) -> None:
             axes[0].plot([], [], color=colour, linestyle=dashes, label=labels[method])[0]
             for method, (colour, dashes) in styles.items()
         ]
+        figure.supxlabel(_note(drawn))
         figure.legend(handles=handles, loc="outside lower center", ncols=min(len(labels), 4))
         # Neither the date nor the version of the program may change the bytes.
         for ending, metadata in (
@@ -157,6 +159,13 @@ def _draw(drawn: list[Curve], labels: dict[str, str], output: Path) -> None:
         ):
             with atomic_path(output.with_suffix(f".{ending}")) as temporary:
                 figure.savefig(temporary, format=ending, dpi=200, metadata=metadata)
+
+
+def _note(drawn: list[Curve]) -> str:
+    """What a reader of the picture has to know."""
+    seeds = drawn[0].seeds
+    band = f"Mean of {seeds} seeds, and a standard deviation. " if seeds > 1 else "One seed. "
+    return band + "The value of a loss on sampled tokens means nothing; its gradient does."
 
 
 def _panel(axes: Axes, drawn: list[Curve], styles: dict[str, tuple]) -> None:
