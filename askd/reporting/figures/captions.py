@@ -53,16 +53,19 @@ def _answers(outputs: Outputs) -> str:
 
 
 def _values(outputs: Outputs) -> str:
-    """How far the advantages are from a normal distribution."""
+    """How the advantages differ from a normal distribution."""
     sides = [outputs.sides[side] for side in SIDES]
     counts = [len(np.unique(side.advantages)) for side in sides]
     zeros = [float(np.mean(side.advantages == 0)) for side in sides]
+    # k of G rewards are 1: two values for each k from 1 to G - 1, and 0 if all rewards are equal.
+    most = 2 * outputs.samples - 1
     return (
-        "Alpha is uniform only if beta = 1 and A is standard normal. A is not: normalised within "
-        f"{outputs.samples} rewards per prompt it takes {counts[0]} different values on TGO and "
-        f"{counts[1]} on SGO (with rewards of 0 and 1 and 4 outputs there are 7 at most), and is 0 "
-        f"for {100 * zeros[0]:.0f} % of TGO and {100 * zeros[1]:.0f} % of SGO, whose alpha is 0.5: "
-        "all outputs to their prompt have the same reward."
+        "Phi with beta = 1 would make a standard normal A uniform. Here A takes "
+        f"{counts[0]} different values on TGO and {counts[1]} on SGO (rewards of 0 or 1 that are "
+        f"normalised over G = {outputs.samples} outputs to a prompt give at most {most}), and is "
+        f"0, so that alpha is 0.5, for {100 * zeros[0]:.0f} % of TGO and {100 * zeros[1]:.0f} % of "
+        "SGO; with such rewards these are the outputs to prompts whose outputs are all right or "
+        "all wrong."
     )
 
 

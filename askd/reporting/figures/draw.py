@@ -1,5 +1,7 @@
 """The pictures. The only module that imports matplotlib; equal series give equal bytes.
 
+No pyplot, hence no window and no display: PNG is drawn by Agg.
+
 Colours are those of Okabe and Ito (2008, https://jfly.uni-koeln.de/color); what a colour says, a
 line style, a marker or a hatch says again. Sizes are those in print: text has 8 points or more in
 a figure as wide as a page.
@@ -7,16 +9,19 @@ a figure as wide as a page.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from askd.artifacts import atomic_path
 from askd.reporting.figures.series import (
+    COEFFICIENT_BIN,
     OUTPUTS,
     Series,
     coefficients_name,
@@ -25,8 +30,6 @@ from askd.reporting.figures.series import (
     mean_name,
 )
 from askd.reporting.figures.tables import LARGEST_MONOTONE_RATIO, RATIOS, SIDES
-
-matplotlib.use("Agg")
 
 _WIDTH = 7.0  # inches: the text of a page with two columns
 _STYLE = {
@@ -53,17 +56,19 @@ _STYLE = {
 _BLACK, _BLUE, _VERMILION, _GREEN = "#000000", "#0072B2", "#D55E00", "#009E73"
 _GREY = "#666666"
 _SIDE = {"teacher": _BLUE, "student": _VERMILION}
-_HATCH = {"teacher": "////", "student": "...."}
+_HATCH = {"teacher": "//////", "student": "......"}
 _MARKER = {"teacher": "o", "student": "s"}
 _MATH = {"teacher": r"$\lambda_{\mathrm{SKL}}$", "student": r"$\lambda_{\mathrm{SRKL}}$"}
 _MODEL = {"p": (_GREEN, "-"), "q": ("#CC79A7", "--")}
+# Where the curves are well apart, between the symbols of the means.
+_LABELLED_AT = {"teacher": 0.55, "student": 0.15}
 _RATIO_STYLES = ((0, (1, 1.2)), "-.", "-", "--", (0, (7, 2, 1, 2, 1, 2)))
 
 
 def figure1(series: Sequence[Series], path: Path) -> None:
     """Draw Figure 1 as PATH.{svg,png}: teacher outputs above, student outputs below."""
     found = {(item.part, item.name): item for item in series}
-    with matplotlib.rc_context(_STYLE):
+    with _style():
         figure = Figure(figsize=(_WIDTH, 4.5), layout="constrained")
         axes = figure.subplots(2, 3)
         for side, row in zip(SIDES, axes, strict=True):
@@ -78,7 +83,7 @@ def figure1(series: Sequence[Series], path: Path) -> None:
 def figure2(series: Sequence[Series], path: Path) -> None:
     """Draw Figure 2 as PATH.{svg,png}: advantages, the mapping, skewness."""
     found = {(item.part, item.name): item for item in series}
-    with matplotlib.rc_context(_STYLE):
+    with _style():
         figure = Figure(figsize=(_WIDTH, 2.5), layout="constrained")
         axes = figure.subplots(1, 3)
         _masses(axes[0], found, "2a", "N(0,1)", r"$\mathcal{N}(0, 1)$")
@@ -96,11 +101,9 @@ def _skewness_panel(axes: Axes, found: dict, side: str) -> None:
         curve = found["1a", curve_name(side, ratio)]
         monotone = side == "teacher" or ratio <= LARGEST_MONOTONE_RATIO
         axes.plot(curve.x, curve.y, color=_GREY if monotone else _BLACK, linestyle=style)
-        # The curves are furthest apart here.
-        at = len(curve.x) // 2 if side == "teacher" else len(curve.x) // 6
         axes.annotate(
             f"{ratio:g}" if ratio != RATIOS[-1] else f"$c$ = {ratio:g}",
-            (curve.x[at], curve.y[at]),
+            (_LABELLED_AT[side], np.interp(_LABELLED_AT[side], curve.x, curve.y)),
             ha="center",
             va="center",
             bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none"},
@@ -112,21 +115,34 @@ def _skewness_panel(axes: Axes, found: dict, side: str) -> None:
         yerr=(mean.y - mean.low, mean.high - mean.y),
         color=_SIDE[side],
         marker=_MARKER[side],
-        markersize=2.5,
+        markersize=3.5,
         elinewidth=1.0,
+        capsize=2.0,
         linestyle="none",
+        zorder=3,
         label=f"mean on {OUTPUTS[side]}",
     )
     if side == "student":
         minima = found["1a", "minimum of lambda_SRKL"]
-        axes.plot(minima.x, minima.y, "v", color=_BLACK, markersize=5, label="minimum")
+        axes.plot(
+            minima.x,
+            minima.y,
+            linestyle="none",
+            marker="D",
+            markersize=5,
+            markerfacecolor="white",
+            color=_BLACK,
+            zorder=4,
+            label=f"minimum, $c$ > {LARGEST_MONOTONE_RATIO:g}",
+        )
         axes.axhline(0, color=_BLACK, linewidth=0.4)
-    axes.set(xlabel=r"skewness $\alpha$", ylabel=_MATH[side], xlim=(0, 1))
+    axes.set(xlabel=r"skewness $\alpha$", ylabel=_MATH[side], xlim=(-0.03, 1.03))
     axes.legend(loc="upper left" if side == "teacher" else "lower right")
 
 
 def _distribution_panel(axes: Axes, histogram: Series, side: str) -> None:
     _bars(axes, histogram, side)
+    axes.set_xlim(histogram.x[0] - COEFFICIENT_BIN, histogram.x[-1] + COEFFICIENT_BIN)
     axes.axvline(0, color=_BLACK, linewidth=0.8, linestyle=":")
     axes.set(xlabel=_MATH[side], ylabel=f"share of tokens of {OUTPUTS[side]}")
 
@@ -135,17 +151,17 @@ def _cumulative_panel(axes: Axes, found: dict, side: str) -> None:
     for model, (colour, style) in _MODEL.items():
         curve = found["1c", cumulative_name(model, side)]
         axes.fill_between(curve.x, curve.low, curve.high, color=colour, alpha=0.25, linewidth=0)
-        axes.plot(curve.x, curve.y, color=colour, linestyle=style, label=f"${model}$")
-    axes.set(
-        xlabel=r"response position $t$",
-        ylabel=rf"$\log$-probability to $t$, {OUTPUTS[side]} (nats)",
-    )
+        axes.plot(
+            curve.x, curve.y, color=colour, linestyle=style, label=f"${model}$ on {OUTPUTS[side]}"
+        )
+    axes.set(xlabel="response position $t$", ylabel="cum. log-probability (nats)")
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
     axes.legend(loc="lower left")
 
 
 def _masses(axes: Axes, found: dict, part: str, reference: str, label: str) -> None:
     for side in SIDES:
-        _bars(axes, found[part, OUTPUTS[side]], side)
+        _bars(axes, found[part, OUTPUTS[side]], side, beside=True)
     drawn = found[part, reference]
     axes.step(drawn.x, drawn.y, where="mid", color=_BLACK, linewidth=1.0, label=label)
     axes.legend(loc="upper left")
@@ -166,15 +182,18 @@ def _mapping_panel(axes: Axes, found: dict) -> None:
             color=_SIDE[side],
             label=OUTPUTS[side],
         )
-    axes.set(xlabel=r"advantage $A$", ylabel=r"skewness $\alpha$", ylim=(0, 1))
+    axes.set(xlabel=r"advantage $A$", ylabel=r"skewness $\alpha$")
     axes.legend(loc="upper left")
 
 
-def _bars(axes: Axes, histogram: Series, side: str) -> None:
+def _bars(axes: Axes, histogram: Series, side: str, beside: bool = False) -> None:
+    """The bars of a histogram; `beside` those of the other side, in one half of each bin."""
+    width = histogram.x[1] - histogram.x[0]
+    shift = {"teacher": -width / 4, "student": width / 4}[side] if beside else 0
     axes.bar(
-        histogram.x,
+        histogram.x + shift,
         histogram.y,
-        width=histogram.x[1] - histogram.x[0],
+        width=width / 2 if beside else width,
         facecolor="none",
         edgecolor=_SIDE[side],
         hatch=_HATCH[side],
@@ -187,8 +206,16 @@ def _letter(axes: Axes, letter: str) -> None:
     axes.set_title(f"({letter})", loc="left", fontweight="bold")
 
 
+@contextmanager
+def _style() -> Iterator[None]:
+    """Our style alone: a matplotlibrc of the user's changes nothing."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_STYLE)
+        yield
+
+
 def _save(figure: Figure, path: Path) -> None:
-    FigureCanvasAgg(figure)
     # Neither the date nor the version of the program may change the bytes.
     for ending, metadata in (("svg", {"Date": None, "Creator": None}), ("png", {"Software": None})):
         with atomic_path(path.with_suffix(f".{ending}")) as temporary:

@@ -14,7 +14,7 @@ SIDES = ("teacher", "student")
 
 # alpha at which lambda is given for every token, and ratios c of the curves from the formula. c = 2
 # is the largest at which lambda_SRKL is monotone in alpha.
-ALPHAS = np.linspace(0, 1, 21)
+ALPHAS = np.linspace(0, 1, 11)
 RATIOS = (0.2, 0.5, 1.0, 2.0, 5.0)
 LARGEST_MONOTONE_RATIO = 2.0
 
