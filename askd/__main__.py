@@ -329,6 +329,35 @@ def audit(
     run(validated_json(SandboxSettings, settings), output)
 
 
+@app.command(name="figures-data")
+def figures_data(
+    settings: Settings,
+    seed: Seed,
+    teacher: Teacher,
+    student: Student,
+    prompts: Prompts,
+    output: Output,
+) -> None:
+    """Sample and score outputs of a teacher and a student for the figures."""
+    from askd.config import validated_json
+    from askd.reporting.figures.data import FiguresDataSettings
+    from askd.reporting.figures.data import figures_data as run
+
+    run(validated_json(FiguresDataSettings, settings), seed, teacher, student, prompts, output)
+
+
+@app.command()
+def figures(
+    data: Annotated[Path, _option("Folder that figures-data wrote.")],
+    beta: Annotated[float, _option("Scale of the projection that the data were made with.")],
+    output: Output,
+) -> None:
+    """Draw Figures 1 and 2 of the paper from such outputs, with their numbers and captions."""
+    from askd.reporting.figures.stage import figures as run
+
+    run(data, beta, output)
+
+
 @app.command()
 def schema() -> None:
     """Print the JSON schema of the configuration."""
