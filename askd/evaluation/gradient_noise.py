@@ -10,6 +10,11 @@ minibatches. With g_i and f_i two estimators' gradients of minibatch i, these ar
 The second is the sample variance, and the first is |mean g|^2 - tr Cov / M for M minibatches. The
 third is free of the noise that g_i and f_i have in common. Intervals are those of a percentile
 bootstrap over minibatches, in which a minibatch that was drawn twice makes no pair with itself.
+
+Measured coverage of the 95 % intervals, for M = 30 normal gradients of 20 or 200 dimensions, with
+eigenvalues of the covariance falling as 1/sqrt(k) or 1/k, NSR of f of 2 and 4, and of g of 1.7 and
+7 times as much, 1000 repetitions each: 95 to 99 % for NSR and its ratio, 91 to 94 % for tr Cov, 93
+to 97 % for the cosine of one gradient, and over 99 % for that of the means.
 """
 
 from __future__ import annotations

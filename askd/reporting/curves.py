@@ -43,7 +43,7 @@ _DASHES = ((0, ()), (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)))
 _STYLE = {
     "font.family": "DejaVu Sans",  # comes with matplotlib
     "font.size": 8,
-    "figure.labelsize": 8,
+    "legend.title_fontsize": 8,
     "axes.titlesize": 8,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -150,8 +150,12 @@ def _draw(drawn: list[Curve], labels: dict[str, str], output: Path) -> None:
             axes[0].plot([], [], color=colour, linestyle=dashes, label=labels[method])[0]
             for method, (colour, dashes) in styles.items()
         ]
-        figure.supxlabel(_note(drawn))
-        figure.legend(handles=handles, loc="outside lower center", ncols=min(len(labels), 4))
+        figure.legend(
+            handles=handles,
+            title=_note(drawn),
+            loc="outside lower center",
+            ncols=min(len(labels), COLUMNS),
+        )
         # Neither the date nor the version of the program may change the bytes.
         for ending, metadata in (
             ("svg", {"Date": None, "Creator": None}),

@@ -3,18 +3,18 @@
 Both are of the pair and the methods that the configuration names under `estimators`.
 """
 
-_PAIR = CONFIG.pairs[CONFIG.estimators.pair]
-_NEAR = LAYOUT.trained.format(
+ESTIMATORS_PAIR = CONFIG.pairs[CONFIG.estimators.pair]
+NEAR = LAYOUT.trained.format(
     pair=CONFIG.estimators.pair, method=CONFIG.estimators.near, seed=0, round=CONFIG.rounds
 )
 
 
 rule variance:
     input:
-        teacher=f"{LAYOUT.model_folder(_PAIR.teacher)}/manifest.json",
-        student=f"{LAYOUT.model_folder(_PAIR.student)}/manifest.json",
-        near=f"{_NEAR}/model/manifest.json",
-        prompts=f"{LAYOUT.root}/data/{_PAIR.task}/train.parquet",
+        teacher=f"{LAYOUT.model_folder(ESTIMATORS_PAIR.teacher)}/manifest.json",
+        student=f"{LAYOUT.model_folder(ESTIMATORS_PAIR.student)}/manifest.json",
+        near=f"{NEAR}/model/manifest.json",
+        prompts=f"{LAYOUT.root}/data/{ESTIMATORS_PAIR.task}/train.parquet",
     output:
         multiext(f"{LAYOUT.root}/tables/gradient_variance", ".csv", ".md"),
     log:
@@ -35,8 +35,8 @@ rule variance:
                 "training": CONFIG.training.model_dump(
                     include={"reduction", "micro_batch_size", "head_chunk"}
                 ),
-                "grader": CONFIG.tasks[_PAIR.task].grader,
-                "sandbox": LAYOUT.sandbox_of(_PAIR.task),
+                "grader": CONFIG.tasks[ESTIMATORS_PAIR.task].grader,
+                "sandbox": LAYOUT.sandbox_of(ESTIMATORS_PAIR.task),
                 "prompts_per_batch": CONFIG.training.prompts_per_step,
             }
         ),
@@ -48,7 +48,7 @@ rule variance:
             "askd.training.variance",
             "askd.objectives.sampled",
             "askd.objectives.skew",
-            CONFIG.tasks[_PAIR.task].grader_module,
+            CONFIG.tasks[ESTIMATORS_PAIR.task].grader_module,
         ),
     message:
         "Gradient variance"
@@ -79,7 +79,9 @@ rule curves:
         settings=as_json(
             {
                 "pair": CONFIG.estimators.pair,
-                "methods": {name: CONFIG.methods[name].label for name in CONFIG.estimators.methods},
+                "methods": {
+                    name: CONFIG.methods[name].label for name in CONFIG.estimators.methods
+                },
                 "seeds": CONFIG.seeds,
                 "rounds": CONFIG.rounds,
                 "results": LAYOUT.root,
