@@ -76,10 +76,15 @@ def measure(
     for contrast in found:
         members = paper.members(contrast.benchmark)
         if _is_run(contrast, members, table):
-            ours = outcomes.of(contrast.pair, contrast.method, members, metric)
-            theirs = outcomes.of(contrast.pair, contrast.against, members, metric)
+            ours, theirs, teacher = (
+                [outcomes.matrices.get((contrast.pair, name, member, kind)) for member in members]
+                for name, kind in (
+                    (contrast.method, metric),
+                    (contrast.against, metric),
+                    ("teacher", "greedy"),
+                )
+            )
             if contrast.teacher_wrong:
-                teacher = outcomes.of(contrast.pair, "teacher", members, "greedy")
                 wrong = [answers[0] == 0 for answers in teacher]
                 if min(mask.sum() for mask in wrong) < 2:  # an interval needs at least two
                     continue

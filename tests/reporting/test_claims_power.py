@@ -1,0 +1,59 @@
+"""Seeds that a difference needs, against the variance that the intervals are made from."""
+
+import numpy as np
+import pytest
+
+from askd.evaluation import stats
+from askd.reporting.claims_power import MORE_ITEMS, components, seeds_needed
+
+
+def differences(seeds=5, items=400, seed_spread=0.02, item_spread=0.1, noise=0.3, mean=0.02):
+    random = np.random.default_rng(7)
+    return (
+        mean
+        + seed_spread * random.standard_normal((seeds, 1))
+        + item_spread * random.standard_normal((1, items))
+        + noise * random.standard_normal((seeds, items))
+    )
+
+
+def test_components_are_those_of_the_intervals():
+    blocks = [differences(items=400), differences(items=100)]
+    seed, items = components(blocks)
+    assert seed / 5 + items == pytest.approx(stats._estimate(blocks).variance)
+    assert items > 0
+
+
+def test_larger_effects_need_no_more_seeds():
+    blocks = [differences(seed_spread=0.05)]
+    needed = [int(seeds_needed(blocks, effect)) for effect in (0.03, 0.04, 0.05, 0.08, 0.2)]
+    assert needed == sorted(needed, reverse=True)
+    assert len(set(needed)) > 2 and needed[-1] >= 2
+
+
+def test_more_spread_over_seeds_needs_more_seeds():
+    needed = [
+        int(seeds_needed([differences(seed_spread=spread)], 0.05))
+        for spread in (0.01, 0.03, 0.06, 0.1)
+    ]
+    assert needed == sorted(needed) and needed[0] < needed[-1]
+
+
+def test_the_sign_does_not_matter():
+    assert seeds_needed([differences()], -0.05) == seeds_needed([differences()], 0.05)
+
+
+def test_what_no_number_of_seeds_resolves():
+    blocks = [differences(item_spread=0.5)]
+    assert seeds_needed(blocks, 0.03) == MORE_ITEMS
+    assert seeds_needed(blocks, 0.2) != MORE_ITEMS
+    assert seeds_needed(blocks, 0.0) == MORE_ITEMS
+    assert seeds_needed([np.zeros((3, 10))], 0.0) == MORE_ITEMS
+
+
+def test_one_run_tells_nothing_of_seeds():
+    assert seeds_needed([differences(seeds=1)], 0.05) == ""
+
+
+def test_a_difference_without_any_spread():
+    assert seeds_needed([np.ones((3, 10))], 1.0) == "2"
