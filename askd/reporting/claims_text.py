@@ -30,7 +30,8 @@ _NOTES = (
     "of a share.",
     "Seeds needed: training seeds that would resolve the weakest comparison by itself on the items "
     "at hand (two-sided 5 %, power 80 %), for the effect as measured / as the paper claims it; "
-    "`more items` where the items alone are too few.",
+    "`more items` where the items alone are too few. The spread that it rests on is itself known "
+    "from few seeds: take it as an order of magnitude.",
 )
 
 
@@ -71,6 +72,7 @@ def as_csv(rows: Sequence[Row]) -> str:
 def as_markdown(rows: Sequence[Row], seeds: int, items: Mapping[str, int]) -> str:
     """The same to read: a summary, the table, and what its words mean; `items` are the paper's."""
     counts = Counter(row.verdict for row in rows)
+    trained = "1 seed" if seeds == 1 else f"{seeds} seeds"
     summary = ", ".join(f"{counts[name]} {name}" for name in VERDICTS if counts[name])
     header = (
         "Claim",
@@ -95,9 +97,7 @@ def as_markdown(rows: Sequence[Row], seeds: int, items: Mapping[str, int]) -> st
         "\n\n".join(
             [
                 "# The paper's empirical claims",
-                textwrap.fill(
-                    f"Verdicts on {len(rows)} claims, with {seeds} seeds: {summary}.", 100
-                ),
+                textwrap.fill(f"Verdicts on {len(rows)} claims, with {trained}: {summary}.", 100),
                 grid(header, map(_cells, rows)),
                 "A verdict is one of these:",
                 _bullets(DEFINITION),
@@ -111,6 +111,8 @@ def as_markdown(rows: Sequence[Row], seeds: int, items: Mapping[str, int]) -> st
 
 def _cells(row: Row) -> Sequence[str]:
     effect = f"{row.effect} [{row.ci_low}, {row.ci_high}]".replace("-", "−") if row.effect else ""
+    small = row.p_holm and float(row.p_holm) < 0.001
+    p_holm = "< 0.001" if small else row.p_holm and f"{float(row.p_holm):.3f}"
     needed = " / ".join(filter(None, (row.seeds_needed, row.seeds_needed_paper)))
     return (
         row.id,
@@ -121,7 +123,7 @@ def _cells(row: Row) -> Sequence[str]:
         row.comparisons,
         row.weakest,
         effect,
-        row.p_holm,
+        p_holm,
         row.verdict,
         row.verdict_sampled,
         needed,

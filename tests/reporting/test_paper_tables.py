@@ -1,11 +1,12 @@
-"""The paper's tables in config/paper_tables, against themselves."""
+"""The paper's tables in config/paper_tables, against themselves and against the claims."""
 
 from pathlib import Path
 
 import pytest
+import yaml
 
 from askd.reporting.claims import read_claims
-from askd.reporting.claims_paper import read_tables
+from askd.reporting.claims_paper import contrasts, printed, read_tables
 from askd.reporting.paper_numbers import AVERAGE
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -68,3 +69,37 @@ def test_tables_agree_with_each_other_but_for_the_full_method_of_table_4():
         assert ablation[column] == reasoning[column]
         column = (pair, "askd", "arithmetic-easy")
         assert ablation[column] > reasoning[column]
+
+
+def test_claims_name_what_there_is():
+    methods = yaml.safe_load((CONFIG / "methods.yaml").read_text())["methods"]
+    for claim in CLAIMS.claims:
+        found = contrasts(claim, TABLES, methods, "claims.yaml")
+        assert bool(found) == bool(claim.comparisons)
+
+
+def test_claims_state_what_the_tables_say_but_for_known_errors():
+    methods = yaml.safe_load((CONFIG / "methods.yaml").read_text())["methods"]
+    contradicted, other_effects = set(), set()
+    for claim in CLAIMS.claims:
+        for contrast in contrasts(claim, TABLES, methods, "claims.yaml"):
+            numbers = printed(contrast, TABLES[claim.table])
+            if numbers is None:
+                continue
+            if numbers[0] <= numbers[1]:
+                contradicted.add((claim.id, contrast.pair, contrast.benchmark))
+            if (
+                contrast.stated is not None
+                and abs(numbers[0] - numbers[1] - contrast.stated) > 0.01
+            ):
+                other_effects.add(claim.id)
+    assert contradicted == {
+        ("clipping-alone-helps", "qwen2-math", "arithmetic-easy"),
+        ("clipping-alone-helps", "qwen2.5-math", "arithmetic-easy"),
+        ("code-deepseek", "deepseek-coder", "programs-mbpp"),
+        ("minillm-below-base-deepseek", "deepseek-coder", "programs-humaneval"),
+        ("minillm-below-base-deepseek", "deepseek-coder", "programs-mbpp"),
+        ("minillm-below-base-qwen2.5", "qwen2.5-coder", "programs-humaneval"),
+        ("minillm-below-base-qwen2.5", "qwen2.5-coder", "programs-mbpp"),
+    }
+    assert other_effects == {"second-best-danube2"}

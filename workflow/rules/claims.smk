@@ -4,7 +4,7 @@
 rule claims:
     input:
         tables=expand(f"{LAYOUT.root}/tables/{{table}}.csv", table=CONFIG.tables),
-        facts=f"{LAYOUT.root}/figures/facts.csv",
+        facts=[f"{LAYOUT.root}/figures/facts.csv"] if CONFIG.figures else [],
         claims=ROOT / "config" / "claims.yaml",
         paper=sorted((ROOT / "config" / "paper_tables").glob("*.csv")),
     output:
