@@ -75,22 +75,22 @@ def measure(
     pairs = {}
     for contrast in found:
         members = paper.members(contrast.benchmark)
-        if _is_run(contrast, members, table):
-            ours, theirs, teacher = (
-                [outcomes.matrices.get((contrast.pair, name, member, kind)) for member in members]
-                for name, kind in (
-                    (contrast.method, metric),
-                    (contrast.against, metric),
-                    ("teacher", "greedy"),
-                )
-            )
-            if contrast.teacher_wrong:
-                wrong = [answers[0] == 0 for answers in teacher]
-                if min(mask.sum() for mask in wrong) < 2:  # an interval needs at least two
-                    continue
-                ours = [block[:, mask] for block, mask in zip(ours, wrong, strict=True)]
-                theirs = [block[:, mask] for block, mask in zip(theirs, wrong, strict=True)]
-            pairs[contrast] = (ours, theirs)
+        if not _is_run(contrast, members, table):
+            continue
+        ours, theirs = (
+            [outcomes.matrices[contrast.pair, name, member, metric] for member in members]
+            for name in (contrast.method, contrast.against)
+        )
+        if contrast.teacher_wrong:
+            wrong = [
+                outcomes.matrices[contrast.pair, "teacher", member, "greedy"][0] == 0
+                for member in members
+            ]
+            if min(mask.sum() for mask in wrong) < 2:  # an interval needs at least two
+                continue
+            ours = [block[:, mask] for block, mask in zip(ours, wrong, strict=True)]
+            theirs = [block[:, mask] for block, mask in zip(theirs, wrong, strict=True)]
+        pairs[contrast] = (ours, theirs)
     tests = [average_paired_difference(*pair) for pair in pairs.values()]
     return [
         Measured(

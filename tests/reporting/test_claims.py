@@ -168,7 +168,7 @@ def test_sampled_answers_have_a_verdict_of_their_own(run):
             others = read_table(base / "items.parquet", ITEMS).to_pylist()
             for row, other in zip(rows, others, strict=True):
                 if row["decoding"] == "sampled":
-                    row["reward"] = other["reward"]
+                    row |= {"reward": other["reward"], "correct": other["correct"]}
             write_table(folder / "items.parquet", table_from_rows(rows, ITEMS), ITEMS)
     row = run.row(compare("good", "base", effect=0.1))
     assert (row["verdict"], row["verdict_sampled"]) == ("reproduced", "not resolvable")
