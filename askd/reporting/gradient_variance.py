@@ -25,14 +25,15 @@ HEADINGS = {
 READING = (
     "NSR is tr Cov(g) / |E g|² of the gradient g of one minibatch, with |E g|² estimated without "
     "bias as |mean|² - tr Cov / M. Its ratio to that of the full vocabulary says how many times as "
-    "many samples the estimator needs for a mean gradient of the same relative error; 1 means that "
+    "many samples the estimator needs for a mean gradient of the same relative error; at 1, "
     "summing over the vocabulary gains nothing.",
-    "The ratio of two tr Cov says the same only where both estimators have the same expectation, "
-    "that is, for a fixed skewness: with skewness projected from the quality of the output they "
-    "differ in expectation, not only in noise.",
-    "Cosine, one: mean cosine of the gradient of one minibatch with the mean full-vocabulary "
-    "gradient of all others. Cosine, mean: that of the expectations of both, corrected for noise "
-    "(so that it may exceed 1 by chance); clearly below 1, they are gradients of different things.",
+    "The ratio of two tr Cov says the same only where both estimators have the same expectation. "
+    "That may fail where the skewness is projected from the quality of the whole output, and "
+    "reward to go is the gradient of another divergence, that of whole sequences.",
+    "Cosine, one: mean cosine of the gradient of one minibatch with the expected full-vocabulary "
+    "gradient, as the other minibatches show it. Cosine, mean: that of the two expectations. Both "
+    "are corrected for the noise of the means, so that chance may bring them above 1; clearly "
+    "below 1, the second says that the two are gradients of different things.",
     "In brackets: 95 % intervals by a percentile bootstrap over minibatches.",
 )
 

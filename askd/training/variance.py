@@ -1,7 +1,8 @@
 """The variance stage: how noisy the gradient of each estimator of S(R)KL is, at real models.
 
 Minibatches are made by the functions of the stages, each from prompts and samples of its own; the
-gradients are those of training, before their norm is clipped.
+gradients are those of training, before their norm is clipped. The gradients of all minibatches are
+in memory at once, so that this is for small models.
 """
 
 from __future__ import annotations
@@ -184,29 +185,24 @@ def _measure(
     cells = []
     for side, skewnesses in SKEWNESSES.items():
         for skewness, weighting in skewnesses.items():
-            reference = None
-            for estimator, options in ESTIMATORS[side].items():
-                term = {"divergence": DIVERGENCES[side], **options, **weighting}
-                method = Method(label=f"{side}, {skewness}, {estimator}", **{side: term})
-                objective = Objective(
-                    method,
-                    student.model,
-                    teacher.model if method.needs_teacher_model else None,
-                    student.vocabulary,
-                    student.tokenizer.pad_token_id,
-                    settings.training.reduction,
-                    settings.training.head_chunk,
-                )
-                gradients = np.stack(
-                    [
-                        gradient(objective, rows, settings.training.micro_batch_size)
-                        for rows in _rows(settings, method, student, minibatches, outputs)
-                    ]
-                )
-                if reference is None:
-                    reference = gradients
+            methods = {
+                estimator: _method(side, {**options, **weighting})
+                for estimator, options in ESTIMATORS[side].items()
+            }
+            # Estimators do not differ in what they read.
+            rows = _rows(settings, methods[REFERENCE], student, minibatches, outputs)
+            reference = _gradients(settings, methods[REFERENCE], student, teacher, rows)
+            for estimator, method in methods.items():
+                gradients = reference
+                if estimator != REFERENCE:
+                    gradients = _gradients(settings, method, student, teacher, rows)
                 cells.append(Cell(side, skewness, estimator, noise(gradients, reference, seed)))
     return Measured(name, _accuracy(of_student), _log_ratio(of_student), cells)
+
+
+def _method(side: str, options: dict) -> Method:
+    """A method with one term."""
+    return Method(label=side, **{side: {"divergence": DIVERGENCES[side], **options}})
 
 
 def _rows(
