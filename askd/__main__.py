@@ -226,31 +226,35 @@ def train(
 @app.command()
 def evaluate(
     settings: Settings,
-    seed: Seed,
-    model: Model,
+    seed: Annotated[list[int], _option("Seed of a model's samples.")],
+    model: Annotated[list[Path], _option("Model folder.")],
+    output: Annotated[list[Path], _option("The folder to write for the model.")],
     data: Annotated[Path, _option("Folder of the task's prompts tables.")],
-    output: Output,
 ) -> None:
-    """Evaluate a model on benchmarks."""
+    """Evaluate one or more models on benchmarks: repeat --seed, --model and --output."""
     from askd.config import validated_json
     from askd.evaluation.evaluate import EvaluateSettings
     from askd.evaluation.evaluate import evaluate as run
 
-    run(validated_json(EvaluateSettings, settings), seed, model, data, output)
+    if not len(seed) == len(model) == len(output):
+        raise AskdError("evaluate: give each --model its --seed and its --output.")
+    chosen = validated_json(EvaluateSettings, settings)
+    for one_seed, one_model, one_output in zip(seed, model, output, strict=True):
+        run(chosen, one_seed, one_model, data, one_output)
 
 
 @app.command()
 def table(
     settings: Settings,
-    paper: Annotated[Path, _option("CSV file with the paper's own numbers.")],
     output: Output,
+    paper: Annotated[Path | None, _option("CSV file with the paper's own numbers.")] = None,
     audit: Annotated[Path | None, _option("CSV file of the sandbox's audit, for code.")] = None,
 ) -> None:
     """Write a table of the paper, with intervals and tests."""
     from askd.config import validated_json
     from askd.reporting.stage import TableSettings, write
 
-    write(validated_json(TableSettings, settings), paper, output, audit)
+    write(validated_json(TableSettings, settings), output, paper, audit)
 
 
 @app.command()
@@ -277,6 +281,37 @@ def times(
 
     run(benchmarks, output)
     typer.echo(output.with_suffix(".md").read_text(encoding="utf-8"), nl=False)
+
+
+@app.command()
+def variance(
+    settings: Settings,
+    seed: Seed,
+    teacher: Teacher,
+    student: Student,
+    prompts: Prompts,
+    output: Annotated[Path, _option("Files to write, without their endings csv and md.")],
+    near: Annotated[Path | None, _option("Model folder of a student near the teacher.")] = None,
+) -> None:
+    """Measure how noisy the gradient of each estimator is."""
+    from askd.config import validated_json
+    from askd.training.variance import VarianceSettings
+    from askd.training.variance import variance as run
+
+    run(validated_json(VarianceSettings, settings), seed, teacher, student, near, prompts, output)
+
+
+@app.command()
+def curves(
+    settings: Settings,
+    output: Annotated[Path, _option("Files to write, without their endings csv, svg and png.")],
+) -> None:
+    """Draw the training curves of several methods."""
+    from askd.config import validated_json
+    from askd.reporting.curves import CurvesSettings
+    from askd.reporting.curves import curves as run
+
+    run(validated_json(CurvesSettings, settings), output)
 
 
 @app.command()

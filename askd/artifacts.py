@@ -97,6 +97,7 @@ TRAINED_ON = pa.schema(
         ("advantage", pa.float64()),
         ("alpha", pa.float64()),
         ("kappa", pa.float64()),
+        ("outcome", pa.float64()),
     ],
     metadata={"key": "step,side,prompt_id,sample_id"},
 )

@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from shlex import quote
 from typing import Any
 
-from askd.config import Benchmark, Config, Pair, SandboxSettings, Task
+from askd.config import Advantage, Benchmark, Config, Method, Pair, SandboxSettings, Task
 
 MODEL_FILES = (
     "config.json",
@@ -86,6 +86,11 @@ class Layout:
         """The task of a job's pair."""
         return self.config.tasks[self.pair_of(wildcards).task]
 
+    def method_of(self, wildcards: Any) -> Method | None:
+        """The method of a job, as its pair runs it; None for what all methods share."""
+        name = getattr(wildcards, "method", None) or wildcards.run
+        return None if name == "shared" else self.config.method(wildcards.pair, name)
+
     def table_audit(self, wildcards: Any) -> list[str]:
         """The audit of the sandbox, where the answers of a table are programs."""
         benchmarks = self.config.tables[wildcards.table].benchmarks
@@ -140,13 +145,14 @@ class Layout:
         """The student that a training starts from: `round` counts the rounds behind its result."""
         return self.student(wildcards, wildcards.method, int(wildcards.round) - 1)
 
-    def evaluated_model(self, wildcards: Any) -> str:
+    def evaluated_model(self, wildcards: Any, seed: int) -> str:
         """The model of a system: after all rounds, for a method."""
         if wildcards.system == "teacher":
             return self.teacher(wildcards)
         if wildcards.system == "student":
             return self.untrained_student(wildcards)
-        return self.student(wildcards, wildcards.system, self.config.rounds)
+        run = self.run.format(pair=wildcards.pair, run=wildcards.system, seed=seed)
+        return f"{run}/round{self.config.rounds}/model"
 
     def pretrain_settings(self, wildcards: Any) -> str:
         """What the pretrain stage reads of the configuration."""
@@ -170,59 +176,78 @@ class Layout:
 
     def policy_teacher(self, wildcards: Any) -> list[str]:
         """The teacher of a run whose student outputs are sampled together with it, else none."""
-        method = self.config.methods.get(wildcards.run)
+        method = self.method_of(wildcards)
         return [f"{self.teacher(wildcards)}/manifest.json"] if method and method.policy else []
 
     def policy_options(self, wildcards: Any) -> str:
         """The same as options of the rollout stage, with the policy."""
         if not self.policy_teacher(wildcards):
             return ""
-        policy = as_json(self.config.methods[wildcards.run].policy)
+        policy = as_json(self.method_of(wildcards).policy)
         return f"--policy {quote(policy)} --teacher {self.teacher(wildcards)}"
 
-    def rewards(self, side: str) -> str:
-        """Rewards of a side; teacher outputs are shared by all methods."""
-        folder = self.shared if side == "teacher" else self.run
-        return f"{folder}/round{{round}}/{side}/rewards.parquet"
+    def outputs(self, wildcards: Any, round_: int, side: str) -> str:
+        """The folder of the outputs of a side that a run reads in a round.
+
+        Teacher outputs are shared by all methods, and so are those of the untrained student, but
+        not with a method that samples them together with the teacher.
+        """
+        method = self.method_of(wildcards)
+        name = getattr(wildcards, "method", None) or wildcards.run
+        own = side == "student" and method and (round_ > 0 or method.policy is not None)
+        run = name if own else "shared"
+        folder = self.run.format(pair=wildcards.pair, run=run, seed=wildcards.seed)
+        return f"{folder}/round{round_}/{side}"
 
     def own_rewards(self, wildcards: Any) -> str:
         """The rewards that a projection is of."""
-        return self.rewards(wildcards.side)
+        return f"{self.outputs(wildcards, int(wildcards.round), wildcards.side)}/rewards.parquet"
 
     def pooled_rewards(self, wildcards: Any) -> str | list[str]:
         """The other side's rewards, where the moments of both sides are pooled."""
-        if self.config.advantage.sides == "separate":
+        if self.advantage_of(wildcards).sides == "separate":
             return []
-        return self.rewards("student" if wildcards.side == "teacher" else "teacher")
+        other = "student" if wildcards.side == "teacher" else "teacher"
+        return f"{self.outputs(wildcards, int(wildcards.round), other)}/rewards.parquet"
+
+    def advantage_of(self, wildcards: Any) -> Advantage:
+        """The normalisation of rewards of a run."""
+        method, advantage = self.method_of(wildcards), self.config.advantage
+        if method is None or method.projection is None or method.projection.normalization is None:
+            return advantage
+        return advantage.model_copy(update={"normalization": method.projection.normalization})
+
+    def beta_of(self, wildcards: Any) -> float:
+        """The scale of a run's projection."""
+        method = self.method_of(wildcards)
+        own = method.projection.beta if method and method.projection else None
+        return own or self.config.skewness.beta
 
     # --- training ------------------------------------------------------------------------------
 
     def train_tables(self, wildcards: Any) -> dict[str, str]:
         """The tables that a training reads, by option of the train stage."""
-        config, method = self.config, self.config.methods[wildcards.method]
+        config, method = self.config, self.method_of(wildcards)
         begin = int(wildcards.round) - 1
-        seed = {"pair": wildcards.pair, "seed": wildcards.seed}
-        shared = self.shared.format(**seed) + f"/round{begin}"
-        own = self.run.format(**seed, run=wildcards.method) + f"/round{begin}"
-        # Other methods' outputs were not sampled together with the teacher.
-        student = shared if begin == 0 and method.policy is None else own
+        own = self.run.format(pair=wildcards.pair, run=wildcards.method, seed=wildcards.seed)
         tables = {}
-        if "tgo" in method.terms:
-            tables["teacher_rollouts"] = f"{shared}/teacher/rollouts.parquet"
+        for side, of_model in (("tgo", "teacher"), ("sgo", "student")):
+            if side not in method.terms:
+                continue
+            folder = self.outputs(wildcards, begin, of_model)
+            tables[f"{of_model}_rollouts"] = f"{folder}/rollouts.parquet"
             # Outputs that were sampled unwarped carry their teacher log-probabilities.
-            if method.is_sampled("tgo") and not config.rollout.is_plain:
-                tables["teacher_scores"] = f"{shared}/teacher/scores.parquet"
-            if method.uses_rewards("tgo"):
-                pooled = student if config.advantage.sides == "joint" else shared
-                tables["teacher_rewards"] = f"{shared}/teacher/rewards.parquet"
-                tables["teacher_skewness"] = f"{pooled}/teacher/skewness.parquet"
-        if "sgo" in method.terms:
-            tables["student_rollouts"] = f"{student}/student/rollouts.parquet"
-            if method.is_sampled("sgo"):
-                tables["student_scores"] = f"{student}/student/scores.parquet"
-            if method.uses_rewards("sgo"):
-                tables["student_rewards"] = f"{student}/student/rewards.parquet"
-                tables["student_skewness"] = f"{student}/student/skewness.parquet"
+            if method.is_sampled(side) and (side == "sgo" or not config.rollout.is_plain):
+                tables[f"{of_model}_scores"] = f"{folder}/scores.parquet"
+            if method.uses_rewards(side):
+                tables[f"{of_model}_rewards"] = f"{folder}/rewards.parquet"
+                # Moments that are pooled with a run's own student outputs are its own.
+                if method.projection is not None:
+                    folder = f"{own}/round{begin}/{of_model}"
+                elif config.advantage.sides == "joint" and side == "tgo":
+                    student = self.outputs(wildcards, begin, "student")
+                    folder = student.removesuffix("student") + "teacher"
+                tables[f"{of_model}_skewness"] = f"{folder}/skewness.parquet"
         return tables
 
     def train_table_options(self, wildcards: Any) -> str:
@@ -238,13 +263,13 @@ class Layout:
         return as_json(
             {
                 "name": f"{wildcards.pair}, {wildcards.method}, seed {wildcards.seed}",
-                "method": config.methods[wildcards.method],
+                "method": self.method_of(wildcards),
                 "learning_rate": config.learning_rate(wildcards.pair, wildcards.method),
                 "rounds": config.rounds,
                 "training": config.training,
                 "rollout": config.rollout,
-                "advantage": config.advantage,
-                "skewness": config.skewness,
+                "advantage": self.advantage_of(wildcards),
+                "skewness": {"beta": self.beta_of(wildcards)},
                 "grader": self.task_of(wildcards).grader,
                 "sandbox": self.sandbox_of(self.pair_of(wildcards).task),
             }
@@ -253,10 +278,21 @@ class Layout:
     # --- evaluation and tables -----------------------------------------------------------------
 
     @property
-    def evaluations(self) -> list[tuple[str, str]]:
-        """The tasks and splits that benchmarks are of."""
-        benchmarks = self.config.benchmarks.values()
-        return sorted({(benchmark.task, benchmark.split) for benchmark in benchmarks})
+    def evaluations(self) -> list[tuple[str, str, list[str], list[int]]]:
+        """The jobs of evaluation: task and split of the benchmarks, systems, and seeds.
+
+        One job answers all benchmarks of a task and split with the models of all seeds, since the
+        start of a process costs more than an answer. An untrained model is the same for all seeds.
+        """
+        config = self.config
+        tests = list(range(config.seeds))
+        tries = config.sweep.seeds if config.sweep else []
+        jobs = []
+        for task, split in sorted({(b.task, b.split) for b in config.benchmarks.values()}):
+            jobs.append((task, split, list(UNTRAINED), [0]))
+            if seeds := tests if split == "test" else tries:
+                jobs.append((task, split, list(config.methods), seeds))
+        return jobs
 
     def pairs_of(self, task: str) -> list[str]:
         """Names of the pairs that learn a task."""
@@ -305,6 +341,7 @@ class Layout:
             {
                 "name": wildcards.table,
                 "table": table,
+                "measure": config.tasks[config.benchmarks[table.benchmarks[0]].task].measure,
                 # All of them, so that a misspelt name in the paper's CSV is told from one that
                 # this table does not show.
                 "pairs": config.pairs,
@@ -317,6 +354,12 @@ class Layout:
             }
         )
 
+    def sweep_benchmarks(self, pair: str) -> list[str]:
+        """The validation benchmarks of the task of `pair`."""
+        task = self.config.pairs[pair].task
+        names = self.config.sweep.benchmarks
+        return [name for name in names if self.config.benchmarks[name].task == task]
+
     def sweep_items(self) -> list[str]:
         """The validation items of every try of the sweep; none without a sweep."""
         sweep = self.config.sweep
@@ -325,12 +368,27 @@ class Layout:
         return [
             self.items(pair, variant, seed, benchmark)
             for pair in sweep.pairs
-            for method in sweep.methods
-            for variant in sweep.variants(method).values()
+            for method in self.config.swept(pair)
+            for variant in sweep.tries(method)
             for seed in sweep.seeds
-            for benchmark in sweep.benchmarks
+            for benchmark in self.sweep_benchmarks(pair)
         ]
 
     def tune_settings(self) -> str:
         """What the tune stage reads of the configuration."""
-        return as_json({"sweep": self.config.sweep, "results": self.root})
+        sweep = self.config.sweep
+        return as_json(
+            {
+                "pairs": {
+                    pair: {
+                        "benchmarks": self.sweep_benchmarks(pair),
+                        "tries": {
+                            method: sweep.tries(method) for method in self.config.swept(pair)
+                        },
+                    }
+                    for pair in (sweep.pairs if sweep else [])
+                },
+                "seeds": sweep.seeds if sweep else [],
+                "results": self.root,
+            }
+        )

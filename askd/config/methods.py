@@ -87,11 +87,22 @@ class FullVocabularySkewTerm(_SkewTerm):
     detach_mixture: bool = Field(
         default=False, description="Stop the gradient through the mixture (DistiLLM-2's SRKL)."
     )
+    outcome: Literal["none", "leave_one_out"] = Field(
+        default="none",
+        description="Add what the whole answer is worth beside the others to its prompt, which "
+        "the sampled estimator holds and the sum over the vocabulary does not (ASKD+).",
+    )
 
     @model_validator(mode="after")
     def _only_the_reverse_mixture_detaches(self) -> FullVocabularySkewTerm:
         if self.detach_mixture and self.divergence == "skl":
             raise ValueError("detach_mixture goes with srkl: a detached skl has no gradient")
+        return self
+
+    @model_validator(mode="after")
+    def _outcomes_come_from_rewards(self) -> FullVocabularySkewTerm:
+        if self.outcome != "none" and self.skewness != "projected":
+            raise ValueError("outcome needs skewness: projected; a number is worth the same to all")
         return self
 
 
@@ -189,6 +200,17 @@ Policy = Annotated[MixturePolicy | SpeculativePolicy, Field(discriminator="kind"
 SIDES = ("reference", "tgo", "sgo")
 
 
+class Projection(Strict):
+    """A method's own way from rewards to skewness, where it differs from the configuration's."""
+
+    normalization: Literal["group", "batch"] | None = Field(
+        default=None, description="Normalisation of rewards; null: as `advantage` says."
+    )
+    beta: PositiveFloat | None = Field(
+        default=None, description="Scale of the projection; null: as `skewness` says."
+    )
+
+
 class Method(Strict):
     """A row of the tables: which outputs are trained on, with which divergence."""
 
@@ -200,8 +222,15 @@ class Method(Strict):
         default=None,
         description="Sampling of student outputs together with the teacher; null: without it.",
     )
+    projection: Projection | None = Field(
+        default=None, description="Own projection of rewards to skewness; null: the common one."
+    )
     learning_rate: PositiveFloat | None = Field(
         default=None, description="Peak learning rate, where it differs from the tuned one."
+    )
+    tuned_as: str | None = Field(
+        default=None,
+        description="Method whose tuned settings this one shares, apart from what its own row says.",
     )
 
     @model_validator(mode="after")
@@ -214,6 +243,12 @@ class Method(Strict):
     def _a_policy_samples_student_outputs(self) -> Method:
         if self.policy is not None and self.sgo is None:
             raise ValueError("policy: it samples student outputs, and the method has no term sgo")
+        return self
+
+    @model_validator(mode="after")
+    def _a_projection_has_a_reader(self) -> Method:
+        if self.projection is not None and not self.projects:
+            raise ValueError("projection: no term of the method has skewness: projected")
         return self
 
     @model_validator(mode="after")
@@ -235,6 +270,11 @@ class Method(Strict):
     def terms(self) -> dict[str, Any]:
         """The terms that the method has, by side."""
         return {side: getattr(self, side) for side in SIDES if getattr(self, side) is not None}
+
+    @property
+    def projects(self) -> bool:
+        """Whether a term projects rewards to skewness."""
+        return any(getattr(term, "skewness", None) == "projected" for term in self.terms.values())
 
     def uses_rewards(self, side: str) -> bool:
         """Whether the term on `side` reads rewards of its samples."""

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from askd.config.base import Name, Strict, nearest
+from askd.config.base import Name, Strict, nearest, validate
 from askd.config.methods import Method
 from askd.config.sandbox import SandboxSettings
 from askd.config.stages import (
     Advantage,
     Benchmark,
+    Estimators,
     Evaluation,
+    Figures,
     Rollout,
     Skewness,
     Sweep,
     Table,
     Training,
+    Try,
 )
 from askd.config.tasks import GeneratedTask, Pair, PretrainedFromScratch, Task
 
@@ -49,9 +52,15 @@ class Config(Strict):
     )
     training: Training = Field(description="Student training.")
     evaluation: Evaluation = Field(default=Evaluation(), description="Benchmark evaluation.")
-    sweep: Sweep | None = Field(default=None, description="Choice of learning rates.")
-    tuned: dict[str, dict[str, PositiveFloat]] = Field(
-        default={}, description="Chosen learning rates: pair, then method."
+    sweep: Sweep | None = Field(
+        default=None, description="Choice of learning rates and main hyper-parameters."
+    )
+    tuned: dict[str, dict[str, Try]] = Field(
+        default={}, description="Chosen settings: pair, then method."
+    )
+    figures: Figures | None = Field(default=None, description="Figures 1 and 2.")
+    estimators: Estimators | None = Field(
+        default=None, description="Gradient variance and training curves."
     )
 
     @model_validator(mode="after")
@@ -68,6 +77,8 @@ class Config(Strict):
             known("model", pair.teacher, f"pairs.{name}.teacher", self.models)
             known("model", pair.student, f"pairs.{name}.student", self.models)
             known("task", pair.task, f"pairs.{name}.task", self.tasks)
+            if pair.tuned_as is not None:
+                known("pair", pair.tuned_as, f"pairs.{name}.tuned_as", self.pairs)
         for name, benchmark in self.benchmarks.items():
             known("task", benchmark.task, f"benchmarks.{name}.task", self.tasks)
             task = self.tasks[benchmark.task]
@@ -81,6 +92,12 @@ class Config(Strict):
                 known("method", system, f"tables.{name}.systems", systems)
             for benchmark in table.benchmarks:
                 known("benchmark", benchmark, f"tables.{name}.benchmarks", self.benchmarks)
+            tasks = [self.tasks[self.benchmarks[benchmark].task] for benchmark in table.benchmarks]
+            if len({task.measure for task in tasks}) > 1:
+                raise ValueError(
+                    f"tables.{name}.benchmarks: some give a win rate and some pass@1; their mean "
+                    "says nothing, so make a table of each"
+                )
             known("method", table.compare, f"tables.{name}.compare", table.systems)
         if self.sweep is not None:
             for method in self.sweep.methods:
@@ -89,10 +106,21 @@ class Config(Strict):
                 known("pair", pair, "sweep.pairs", self.pairs)
             for benchmark in self.sweep.benchmarks:
                 known("benchmark", benchmark, "sweep.benchmarks", self.benchmarks)
+            for method in self.sweep.alternatives:
+                known("method", method, "sweep.alternatives", self.sweep.methods)
+        for name, method in self.methods.items():
+            if method.tuned_as is not None:
+                known("method", method.tuned_as, f"methods.{name}.tuned_as", self.methods)
         for pair, chosen in self.tuned.items():
             known("pair", pair, "tuned", self.pairs)
             for method in chosen:
                 known("method", method, f"tuned.{pair}", self.methods)
+        for name, section in (("figures", self.figures), ("estimators", self.estimators)):
+            if section is not None:
+                known("pair", section.pair, f"{name}.pair", self.pairs)
+        if self.estimators is not None:
+            for method in (self.estimators.near, *self.estimators.methods):
+                known("method", method, "estimators", self.methods)
         return self
 
     @model_validator(mode="after")
@@ -115,23 +143,66 @@ class Config(Strict):
         return self
 
     def with_sweep_variants(self) -> Config:
-        """This configuration with each swept method at each learning rate as a method more."""
+        """This configuration with each try of the sweep as a method more."""
         if self.sweep is None:
             return self
         variants = {
-            name: self.methods[method].model_copy(update={"learning_rate": rate})
+            name: _with_options(self.methods[method], tried.options, f"sweep, {name}").model_copy(
+                update={"learning_rate": tried.learning_rate}
+            )
             for method in self.sweep.methods
-            for rate, name in self.sweep.variants(method).items()
+            for name, tried in self.sweep.tries(method).items()
         }
         return self.model_copy(update={"methods": {**self.methods, **variants}})
 
+    def swept(self, pair: str) -> list[str]:
+        """The methods of the sweep that a table shows for `pair`."""
+        tables = [table for table in self.tables.values() if pair in table.pairs]
+        return [m for m in self.sweep.methods if any(m in table.systems for table in tables)]
+
+    def method(self, pair: str, name: str) -> Method:
+        """The method `name` as `pair` runs it: with the options that were chosen for the pair."""
+        method = self.methods[name]
+        tuned = self._tuned(pair, method.tuned_as or name)
+        if tuned is None or not tuned.options:
+            return method
+        where = f"tuned, {pair}, {name}"
+        if method.tuned_as is None:
+            return _with_options(method, tuned.options, where)
+        own = method.model_dump(exclude_unset=True)
+        return validate(Method, _merged(tuned.options, own), where)
+
     def learning_rate(self, pair: str, method: str) -> float:
         """The peak learning rate of `method` on `pair`: its own, the tuned, or the default one."""
+        tuned = self._tuned(pair, self.methods[method].tuned_as or method)
         return (
             self.methods[method].learning_rate
-            or self.tuned.get(pair, {}).get(method)
+            or (tuned.learning_rate if tuned else None)
             or self.training.learning_rate
         )
+
+    def _tuned(self, pair: str, method: str) -> Try | None:
+        source = self.pairs[pair].tuned_as or pair
+        return self.tuned.get(source, {}).get(method)
+
+
+def _with_options(method: Method, options: dict[str, Any], where: str) -> Method:
+    """`method` with parts of it replaced.
+
+    Raises:
+        AskdError: the result is no valid method.
+    """
+    return validate(Method, _merged(method.model_dump(exclude_unset=True), options), where)
+
+
+def _merged(value: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(value)
+    for key, option in options.items():
+        if isinstance(option, dict) and isinstance(merged.get(key), dict):
+            merged[key] = _merged(merged[key], option)
+        else:
+            merged[key] = option
+    return merged
 
 
 def schema() -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
@@ -112,15 +112,37 @@ class Table(Strict):
     )
     benchmarks: list[str] = Field(min_length=1, description="Benchmarks, in column order.")
     compare: str = Field(description="The method that is tested against every other method.")
-    paper: str = Field(description="CSV file with the paper's own numbers.")
+    paper: str | None = Field(
+        default=None, description="CSV file with the paper's own numbers; null: it has none."
+    )
+    average_pairs: bool = Field(
+        default=False, description="Show the mean over the pairs too, as the paper's Table 4 does."
+    )
+
+
+class Try(Strict):
+    """Settings of a method that are tried, or were chosen."""
+
+    learning_rate: PositiveFloat = Field(description="Peak learning rate.")
+    options: dict[str, Any] = Field(
+        default={}, description="Parts of the method's row that differ, its main hyper-parameter."
+    )
 
 
 class Sweep(Strict):
-    """Choice of learning rates on validation prompts, with the same grid for every method."""
+    """Choice of settings on validation prompts, with the same grid for every method.
+
+    A try is a learning rate with the method as it is, or with one of its `alternatives`.
+    """
 
     methods: list[str] = Field(min_length=1, description="Methods that are tuned.")
     pairs: list[str] = Field(min_length=1, description="Pairs that they are tuned on.")
     learning_rates: list[PositiveFloat] = Field(min_length=1, description="The grid.")
+    alternatives: dict[str, list[dict[str, Any]]] = Field(
+        default={},
+        description="Other values of a method's main hyper-parameter, as parts of its row in "
+        "methods.yaml; each is tried at every learning rate.",
+    )
     seeds: list[int] = Field(
         min_length=1, description="Seeds of the tries; apart from the reported ones."
     )
@@ -128,6 +150,27 @@ class Sweep(Strict):
         min_length=1, description="Benchmarks of validation prompts that choose."
     )
 
-    def variants(self, method: str) -> dict[float, str]:
-        """The name of `method` at each learning rate of the grid."""
-        return {rate: f"{method}@{rate:g}" for rate in self.learning_rates}
+    def tries(self, method: str) -> dict[str, Try]:
+        """The tries of `method` by the name of the variant."""
+        options = [{}, *self.alternatives.get(method, [])]
+        return {
+            f"{method}@{rate:g}" + (f"@{number}" if number else ""): Try(
+                learning_rate=rate, options=option
+            )
+            for number, option in enumerate(options)
+            for rate in self.learning_rates
+        }
+
+
+class Figures(Strict):
+    """What Figures 1 and 2 are drawn from."""
+
+    pair: str = Field(description="The pair whose outputs are shown.")
+
+
+class Estimators(Strict):
+    """The measured variance of gradients, and the training curves beside it."""
+
+    pair: str = Field(description="The pair whose gradients are measured.")
+    near: str = Field(description="The method whose student is the one near its teacher.")
+    methods: list[str] = Field(min_length=1, description="Methods whose curves are drawn.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from askd.config.base import Fraction, Name, Strict
 
@@ -45,6 +45,11 @@ class _Task(Strict):
         return f"askd.tasks.{self.kind}"
 
     @property
+    def measure(self) -> str:
+        """What the rewards are called in tables."""
+        return "win rate" if self.grader == "judge" else "pass@1"
+
+    @property
     def grader_module(self) -> str:
         """The module of the grader, for the digests of stages that use it."""
         return f"askd.rewards.{self.grader}"
@@ -59,6 +64,18 @@ class GeneratedTask(_Task):
         description="Errors in the fixed data set's worked answers (`response`).",
     )
     seed: int = Field(default=0, description="Seed of the generator.")
+
+    @model_validator(mode="after")
+    def _levels_share_no_prompt(self) -> GeneratedTask:
+        owners: dict[int, str] = {}
+        for name, level in self.levels.items():
+            for number in level.operations:
+                if owners.setdefault(number, name) != name:
+                    raise ValueError(
+                        f"levels {owners[number]!r} and {name!r} both have prompts of {number} "
+                        "operations: training prompts of one could be test prompts of the other"
+                    )
+        return self
 
 
 class ArithmeticTask(GeneratedTask):
@@ -133,3 +150,7 @@ class Pair(Strict):
     task: str = Field(description="Name of the task whose prompts are trained on.")
     label: str = Field(description="Heading in tables: the pair's counterpart in the paper.")
     note: str = Field(default="", description="What kind of teacher this is, for captions.")
+    tuned_as: str | None = Field(
+        default=None,
+        description="Pair whose tuned settings this one uses; null: its own, or the default.",
+    )

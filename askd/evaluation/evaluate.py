@@ -45,7 +45,7 @@ def evaluate(
         items, sandbox = _answer(settings, seed, language_model, name, prompts)
         write_table(output / name / "items.parquet", table_from_rows(items, ITEMS), ITEMS)
         write_json(output / name / "summary.json", _summary(settings, seed, name, items, sandbox))
-        print(name, _accuracies(items), flush=True)
+        print(name, _rewards(items), flush=True)
 
 
 def _answer(
@@ -95,12 +95,13 @@ def _answer(
     return items, sandbox
 
 
-def _accuracies(items: list[dict]) -> dict[str, float]:
-    accuracies = {}
+def _rewards(items: list[dict]) -> dict[str, float]:
+    """Mean reward of the greedy and of the sampled answers."""
+    rewards = {}
     for decoding in ("greedy", "sampled"):
-        correct = [item["correct"] for item in items if item["decoding"] == decoding]
-        accuracies[decoding] = sum(correct) / len(correct)
-    return accuracies
+        own = [item["reward"] for item in items if item["decoding"] == decoding]
+        rewards[decoding] = sum(own) / len(own)
+    return rewards
 
 
 def _summary(
@@ -118,5 +119,5 @@ def _summary(
         "seed": seed,
         "grader": settings.grader,
         "sandbox": sandbox,
-        "accuracy": _accuracies(items),
+        "reward": _rewards(items),
     }

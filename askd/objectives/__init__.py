@@ -17,7 +17,7 @@ Two families estimate the same divergences:
   each prefix and need [N, V] log-probabilities;
 * ``sampled`` sees the sampled token only, as a coefficient on its log-likelihood ([N]).
 
-``policy_gradient`` needs both. ``likelihood`` needs no teacher.
+``policy_gradient`` needs both. ``likelihood`` needs no teacher. ``outcome`` weighs whole answers.
 
 ``reduction`` turns per-token losses into the loss of an optimizer step.
 """
@@ -26,6 +26,7 @@ from askd.objectives.adaptive_kl import adaptive_kl, head_share
 from askd.objectives.jensen_shannon import generalized_jsd
 from askd.objectives.kullback_leibler import forward_kl, reverse_kl
 from askd.objectives.likelihood import nll
+from askd.objectives.outcome import leave_one_out, outcome_weight
 from askd.objectives.policy_gradient import (
     log_ratio_rewards,
     normalized_returns,
@@ -45,9 +46,11 @@ __all__ = [
     "forward_kl",
     "generalized_jsd",
     "head_share",
+    "leave_one_out",
     "log_ratio_rewards",
     "nll",
     "normalized_returns",
+    "outcome_weight",
     "policy_gradient",
     "reverse_kl",
     "skew_kl",

@@ -3,34 +3,45 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from askd.config import Benchmark, Method, Pair, Table
 from askd.errors import AskdError
 
-METRIC_TITLES = {
-    "greedy": "Greedy answers (pass@1, the metric of the paper)",
-    "sampled": "Sampled answers (mean over the samples of each item)",
+_MEASURE_NOTES = {
+    "pass@1": "Accuracy in %",
+    "win rate": "Win rate in % against the fixed baseline answer of each item, asked in both "
+    "orders (a tie counts half)",
 }
 SUPERVISION_MARKS = {"rewards": "†", "worked answers": "‡"}
 _SUPERVISION_NOTES = {
-    "rewards": "rewards, that is, whether sampled answers are right",
+    "rewards": "the rewards of sampled answers (against the true answer, the tests, or by the "
+    "judge)",
     "worked answers": "the worked answers of the data set",
 }
 
 
+def metric_titles(measure: str) -> dict[str, str]:
+    """Headings of the two metrics of a table."""
+    return {
+        "greedy": f"Greedy answers ({measure}, the metric of the paper)",
+        "sampled": f"Sampled answers ({measure}, mean over the samples of each item)",
+    }
+
+
 def table_notes(
     table: Table,
+    measure: str,
     pairs: Mapping[str, Pair],
     benchmarks: Mapping[str, Benchmark],
     methods: Mapping[str, Method],
     items: Mapping[tuple[str, str], int],
     seeds: int,
     samples: int,
-    paper_methods: Iterable[str],
+    paper_methods: Collection[str],
 ) -> list[str]:
-    """Sentences about the accuracies of a table.
+    """Sentences about the figures of a table, which are those of `measure`.
 
     `items` are numbers of items by (pair, benchmark), `seeds` the training seeds of a method,
     `samples` the samples of an item, `paper_methods` the systems that the paper has numbers for.
@@ -46,17 +57,24 @@ def table_notes(
     for benchmark in table.benchmarks:
         distinct = dict.fromkeys(str(items[pair, benchmark]) for pair in table.pairs)
         counts.append(f"{' / '.join(distinct)} of {benchmarks[benchmark].label}")
+    paper_note = (
+        " In parentheses: the paper's own number, which comes from other models and other data and "
+        "is there for orientation only."
+        if paper_methods
+        else " The paper has no such table."
+    )
     notes = [
-        "Accuracy in %. In brackets: its 95 % confidence interval, a score interval whose variance "
-        "is estimated from the spread over training seeds and over items. In parentheses: the "
-        "paper's own number, which comes from other models and other data and is there for "
-        "orientation only.",
+        f"{_MEASURE_NOTES[measure]}. In brackets: its 95 % confidence interval, a score interval "
+        "whose variance is estimated from the spread over training seeds and over items."
+        f"{paper_note}",
         trained,
         f"Items: {', '.join(counts)}; {samples} samples of each. AVG. is the unweighted mean of "
         "the benchmarks.",
         "Best method in bold, second best underlined; equal figures share the mark. The teacher "
         "and the student before distillation take no part.",
     ]
+    if table.average_pairs:
+        notes.append("Mean of the pairs: each pair weighs the same; seeds are shared by the pairs.")
     notes += [
         f"Methods marked {mark} use {_SUPERVISION_NOTES[supervision]}."
         for supervision, mark in SUPERVISION_MARKS.items()

@@ -45,12 +45,14 @@ class Comparison:
 class TableContent:
     """A table, apart from its format.
 
+    `metric_titles` are the headings of the metrics.
     `pairs`, `columns` (benchmarks, then the average) and `systems` are labels by name, in the order
     of the table; `cells` are by (pair, system, column, metric); the notes are plain sentences.
     """
 
     name: str
     title: str
+    metric_titles: Mapping[str, str]
     pairs: Mapping[str, str]
     columns: Mapping[str, str]
     systems: Mapping[str, str]

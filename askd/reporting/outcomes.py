@@ -21,7 +21,8 @@ UNTRAINED = ("teacher", "student")
 class Outcomes:
     """All that a table is computed from.
 
-    `matrices` holds, by (pair, system, benchmark, metric), the share of correct answers [S, I];
+    `matrices` holds, by (pair, system, benchmark, metric), the mean reward of the answers [S, I],
+    such as the share of correct ones or a win rate;
     columns are the items in the order of their prompt_id, the same for all systems of a pair.
     """
 
@@ -29,10 +30,14 @@ class Outcomes:
     samples: int
 
     def of(
-        self, pair: str, system: str, benchmarks: Sequence[str], metric: str
+        self, pairs: Sequence[str], system: str, benchmarks: Sequence[str], metric: str
     ) -> list[np.ndarray]:
-        """The matrices of `system` on each of `benchmarks`."""
-        return [self.matrices[pair, system, benchmark, metric] for benchmark in benchmarks]
+        """The matrices of `system` on each of `benchmarks`, for each of `pairs`."""
+        return [
+            self.matrices[pair, system, benchmark, metric]
+            for pair in pairs
+            for benchmark in benchmarks
+        ]
 
 
 def load(table: Table, seeds: int, results: Path) -> Outcomes:
@@ -83,12 +88,17 @@ def _read_items(path: Path) -> tuple[list[str], dict[str, np.ndarray], int]:
     if len(prompt_ids) < 2:
         raise AskdError(f"{path}: one item only; an interval needs at least two.")
     decoding = np.array(table.column("decoding").to_pylist())
-    correct = np.array(table.column("correct").to_pylist(), dtype=float)
+    reward = table.column("reward").to_numpy()
+    if not ((reward >= 0) & (reward <= 1)).all():
+        raise AskdError(
+            f"{path}: a reward is outside 0 to 1; the grader of a benchmark gives shares, such as "
+            "right or wrong, or a win rate."
+        )
     counts, values = {}, {}
     for metric in METRICS:
         chosen = decoding == metric
         counts[metric] = np.bincount(item[chosen], minlength=len(prompt_ids))
-        sums = np.bincount(item[chosen], weights=correct[chosen], minlength=len(prompt_ids))
+        sums = np.bincount(item[chosen], weights=reward[chosen], minlength=len(prompt_ids))
         values[metric] = sums / np.maximum(counts[metric], 1)
     samples = int(counts["sampled"].max())
     for metric, expected in (("greedy", 1), ("sampled", max(samples, 1))):

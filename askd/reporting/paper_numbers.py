@@ -10,7 +10,7 @@ from askd.config import nearest
 from askd.errors import AskdError
 
 AVERAGE = "average"
-"""Name of the unweighted mean over the benchmarks of a table."""
+"""Name of the unweighted mean over the benchmarks, or over the pairs, of a table."""
 
 _COLUMNS = ("pair", "method", "benchmark", "value")
 
@@ -28,7 +28,7 @@ def read_paper_numbers(
     """
     if not path.is_file():
         raise AskdError(f"{path}: no such file; it holds the paper's own numbers of a table.")
-    known = {"pair": set(pairs), "benchmark": {*benchmarks, AVERAGE}}
+    known = {"pair": {*pairs, AVERAGE}, "benchmark": {*benchmarks, AVERAGE}}
     numbers: dict[tuple[str, str, str], float] = {}
     with path.open(encoding="utf-8", newline="") as file:
         reader = csv.DictReader(file)

@@ -10,7 +10,6 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from askd.reporting.captions import METRIC_TITLES
 from askd.reporting.entries import Comparison, TableContent
 from askd.reporting.markdown import markdown
 from askd.reporting.outcomes import METRICS, UNTRAINED
@@ -118,7 +117,7 @@ def _formatted(content: TableContent, format_: Format) -> dict[str, Any]:
         "columns": [text(label) for label in content.columns.values()],
         "metrics": [
             {
-                "title": text(METRIC_TITLES[metric]),
+                "title": text(content.metric_titles[metric]),
                 "rows": [
                     {
                         "system": label,

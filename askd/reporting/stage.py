@@ -15,6 +15,7 @@ class TableSettings(Strict):
 
     name: str = Field(description="Name of the table.")
     table: Table = Field(description="Its rows and columns.")
+    measure: str = Field(description="What is counted: pass@1 or win rate.")
     pairs: dict[str, Pair] = Field(description="Its pairs.")
     benchmarks: dict[str, Benchmark] = Field(description="Its benchmarks.")
     methods: dict[str, Method] = Field(description="Its methods.")
@@ -22,12 +23,15 @@ class TableSettings(Strict):
     results: str = Field(description="Folder of the scale's results.")
 
 
-def write(settings: TableSettings, paper: Path, output: Path, audit: Path | None = None) -> None:
-    """Write the table below `output`; `paper` is where its CSV file of the paper's numbers lies,
-    `audit` that of the sandbox's audit, where answers are programs."""
+def write(
+    settings: TableSettings, output: Path, paper: Path | None = None, audit: Path | None = None
+) -> None:
+    """Write the table below `output`; `paper` is where its CSV file of the paper's numbers lies, if
+    the paper has the table, and `audit` that of the sandbox's audit, where answers are programs."""
     build(
         settings.name,
-        settings.table.model_copy(update={"paper": str(paper)}),
+        settings.table.model_copy(update={"paper": paper and str(paper)}),
+        settings.measure,
         settings.pairs,
         settings.benchmarks,
         settings.methods,

@@ -11,7 +11,13 @@ from pathlib import Path
 from askd.artifacts import write_text
 from askd.config import Benchmark, Method, Pair, Table
 from askd.evaluation.stats import average_interval, average_paired_difference, holm
-from askd.reporting.captions import SUPERVISION_MARKS, audit_note, comparison_notes, table_notes
+from askd.reporting.captions import (
+    SUPERVISION_MARKS,
+    audit_note,
+    comparison_notes,
+    metric_titles,
+    table_notes,
+)
 from askd.reporting.entries import Cell, Comparison, TableContent
 from askd.reporting.outcomes import METRICS, UNTRAINED, Outcomes, load
 from askd.reporting.paper_numbers import AVERAGE, read_paper_numbers
@@ -23,6 +29,7 @@ SIGNIFICANCE = 0.05
 def build(
     name: str,
     table: Table,
+    measure: str,
     pairs: dict[str, Pair],
     benchmarks: dict[str, Benchmark],
     methods: dict[str, Method],
@@ -35,28 +42,34 @@ def build(
 
     The outcomes are PAIR/SYSTEM/seedS/eval/BENCHMARK/items.parquet below `results`: seeds 0 to
     `seeds` - 1 of methods, seed 0 of `teacher` and `student`. The metric `greedy` is the pass@1 of
-    the greedy answer, as in the paper; `sampled` is the mean over an item's samples. `audit` is the
-    CSV file of the sandbox's audit, where answers are programs. Equal inputs give equal bytes.
+    the greedy answer, as in the paper; `sampled` is the mean over an item's samples. `measure` says
+    what is counted (`pass@1` or `win rate`). `audit` is the CSV file of the sandbox's audit, where
+    answers are programs. Equal inputs give equal bytes.
 
     Raises:
         AskdError: outcomes are missing or do not fit together (`askd.reporting.outcomes.load`), or
             the paper's numbers are malformed (`askd.reporting.paper_numbers`).
     """
     outcomes = load(table, seeds, results)
-    paper = read_paper_numbers(Path(table.paper), pairs, benchmarks)
+    paper = read_paper_numbers(Path(table.paper), pairs, benchmarks) if table.paper else {}
     cells = list(_cells(table, outcomes, paper))
     comparisons = list(_comparisons(table, outcomes))
     systems = {system: _system_label(system, methods) for system in table.systems}
     content = TableContent(
         name=name,
         title=table.title,
-        pairs={pair: pairs[pair].label for pair in table.pairs},
+        metric_titles=metric_titles(measure),
+        pairs={
+            group: pairs[group].label if group in pairs else "Mean of the pairs"
+            for group in _groups(table)
+        },
         columns={**{name: benchmarks[name].label for name in table.benchmarks}, AVERAGE: "AVG."},
         systems=systems,
         cells={(cell.pair, cell.method, cell.benchmark, cell.metric): cell for cell in cells},
         comparisons=comparisons,
         notes=table_notes(
             table,
+            measure,
             pairs,
             benchmarks,
             methods,
@@ -85,14 +98,20 @@ def _columns(table: Table) -> dict[str, list[str]]:
     return {**{name: [name] for name in table.benchmarks}, AVERAGE: table.benchmarks}
 
 
+def _groups(table: Table) -> dict[str, list[str]]:
+    """The pairs that each column group is the unweighted mean of."""
+    groups = {pair: [pair] for pair in table.pairs}
+    return {**groups, AVERAGE: table.pairs} if table.average_pairs else groups
+
+
 def _cells(
     table: Table, outcomes: Outcomes, paper: dict[tuple[str, str, str], float]
 ) -> Iterator[Cell]:
-    for pair in table.pairs:
+    for pair, group in _groups(table).items():
         for system in table.systems:
             for column, members in _columns(table).items():
                 for metric in METRICS:
-                    matrices = outcomes.of(pair, system, members, metric)
+                    matrices = outcomes.of(group, system, members, metric)
                     estimate = average_interval(matrices)
                     yield Cell(
                         pair,
@@ -110,11 +129,11 @@ def _comparisons(table: Table, outcomes: Outcomes) -> Iterator[Comparison]:
     """The tests of `table.compare`; a family of Holm's is one pair, metric and column."""
     others = [system for system in table.systems if system != table.compare]
 
-    for pair in table.pairs:
+    for pair, group in _groups(table).items():
         for metric in METRICS:
             for column, members in _columns(table).items():
-                ours = outcomes.of(pair, table.compare, members, metric)
-                theirs = [outcomes.of(pair, other, members, metric) for other in others]
+                ours = outcomes.of(group, table.compare, members, metric)
+                theirs = [outcomes.of(group, other, members, metric) for other in others]
                 tests = [average_paired_difference(ours, other) for other in theirs]
                 adjusted = holm([test.p_value for test in tests])
                 for other, other_matrices, test, p_holm in zip(

@@ -69,8 +69,8 @@ class Objective:
     def __call__(self, rows: Sequence[Row], totals: Totals) -> tuple[Tensor, dict[str, float]]:
         """Loss of `rows` (nats), and sums for the log: effective coefficients and losses by side.
 
-        `totals` counts the whole step, rows with kappa = 0 included; those need not be in `rows`,
-        since they add nothing to the loss.
+        `totals` counts the whole step, also rows that do not count (`Row.counts`) and need not be
+        in `rows`.
         """
         device = next(self.student.parameters()).device
         batch = collate([(row.prompt, row.response) for row in rows], self.pad_token_id, device)
@@ -98,12 +98,17 @@ class Objective:
                 lengths, self.reduction, totals.sequences[side], totals.tokens[side]
             )
             kappa = torch.tensor([row.kappa for row in side_rows], device=device)
-            weights = weights * kappa.repeat_interleave(lengths)
-            side_loss = term.weight * (weights * token_loss).sum()
+            kappa = kappa.repeat_interleave(lengths)
+            side_loss = term.weight * (weights * kappa * token_loss).sum()
+            if getattr(term, "outcome", "none") != "none":
+                outcome = torch.tensor([row.outcome for row in side_rows], device=device)
+                logprob = self._logprob(hidden[chosen], batch.targets[chosen])
+                advantage = outcome.repeat_interleave(lengths)
+                side_loss = side_loss - term.weight * (weights * advantage * logprob).sum()
             loss = loss + side_loss
             sums[f"{side}_loss"] = float(side_loss.detach())
             if coefficient is not None:
-                sums[f"{side}_coefficient"] = float((weights * coefficient).sum())
+                sums[f"{side}_coefficient"] = float((weights * kappa * coefficient).sum())
         return loss, sums
 
     def _term(
@@ -125,11 +130,7 @@ class Objective:
 
             return self._chunked(chunk_loss, hidden, teacher_hidden, *numbers), None
 
-        def chunk_logprob(student: Tensor, target: Tensor) -> Tensor:
-            logprobs = head_logprobs(self.student, student, self.vocabulary)
-            return logprobs.gather(1, target[:, None])[:, 0]
-
-        logprob = self._chunked(chunk_logprob, hidden, tokens.targets)
+        logprob = self._logprob(hidden, tokens.targets)
         if term.divergence == "nll":
             return module.nll(logprob), None
         arguments = (
@@ -151,6 +152,15 @@ class Objective:
             logprob, coefficient, sampler_logprob, term.importance, term.clip_range
         )
         return loss, coefficient
+
+    def _logprob(self, hidden: Tensor, targets: Tensor) -> Tensor:
+        """log q of the sampled tokens, [N]."""
+
+        def chunk_logprob(student: Tensor, target: Tensor) -> Tensor:
+            logprobs = head_logprobs(self.student, student, self.vocabulary)
+            return logprobs.gather(1, target[:, None])[:, 0]
+
+        return self._chunked(chunk_logprob, hidden, targets)
 
     def _chunked(self, function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
         """`function` on chunks of N; a chunk's [n, V] is computed anew in the backward pass."""

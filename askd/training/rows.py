@@ -19,7 +19,8 @@ from askd.errors import AskdError
 class Row:
     """A response of one side (`reference`, `tgo` or `sgo`) to a prompt.
 
-    `alpha` is the weight of the student in the mixture and `kappa` that of the row in the loss.
+    `alpha` is the weight of the student in the mixture, `kappa` that of the row's divergence, and
+    `outcome` that of its log-likelihood beside the divergence.
     Log-probabilities (nats) are one per response token, or none where no objective reads them:
     of the teacher, of the distribution that the token was drawn from, and of the student that drew
     it together with the teacher. A student that drew alone is the sampler.
@@ -33,11 +34,17 @@ class Row:
     text: str
     alpha: float = 1.0
     kappa: float = 1.0
+    outcome: float = 0.0
     reward: float = math.nan
     advantage: float = math.nan
     teacher_logprobs: Sequence[float] = ()
     sampler_logprobs: Sequence[float] = ()
     student_logprobs: Sequence[float] = ()
+
+    @property
+    def counts(self) -> bool:
+        """Whether the row adds to the loss; one that does not needs no forward pass."""
+        return self.kappa != 0 or self.outcome != 0
 
     @property
     def old_logprobs(self) -> Sequence[float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 
 from transformers import PreTrainedTokenizerBase
@@ -10,6 +11,7 @@ from transformers import PreTrainedTokenizerBase
 from askd.config import Method
 from askd.errors import AskdError
 from askd.models.chat import prompt_tokens, response_tokens
+from askd.objectives.outcome import leave_one_out, outcome_weight
 from askd.training.rows import Outputs, Row
 
 
@@ -60,7 +62,10 @@ class RoundSource:
                 continue
             outputs = self.teacher_outputs if side == "tgo" else self.student_outputs(step)
             clips = getattr(term, "clip_correct", False)
-            rows += [self._output(side, row, clips) for row in outputs.of(prompt_ids)]
+            own = [self._output(side, row, clips) for row in outputs.of(prompt_ids)]
+            if getattr(term, "outcome", "none") == "leave_one_out":
+                own = _with_outcomes(own)
+            rows += own
         return rows
 
     def _reference(self, prompt_id: str) -> Row:
@@ -96,3 +101,10 @@ class RoundSource:
             student_logprobs=row.get("student_logprobs", ()),
             **optional,
         )
+
+
+def _with_outcomes(rows: Sequence[Row]) -> list[Row]:
+    """The rows of one side with what their whole answers are worth beside the others'."""
+    values = [outcome_weight(row.side, row.alpha, row.kappa) for row in rows]
+    outcomes = leave_one_out(values, [row.prompt_id for row in rows])
+    return [replace(row, outcome=value) for row, value in zip(rows, outcomes, strict=True)]

@@ -166,8 +166,7 @@ class DistillationTrainer(Trainer):
         rows = self.source.rows(step)
         self._totals = Totals(rows)
         self._unsaved += [(step, row) for row in rows]
-        # A row that is clipped adds nothing to the loss: its forward pass is saved.
-        kept = [row for row in rows if row.kappa != 0]
+        kept = [row for row in rows if row.counts]
         kept.sort(key=lambda row: len(row.prompt) + len(row.response))
         size = math.ceil(len(kept) / self.micro_batches)
         self._batches = [
@@ -178,6 +177,8 @@ class DistillationTrainer(Trainer):
             self._sums[f"{side}_alpha"] = sum(row.alpha for row in own) / len(own)
             self._sums[f"{side}_kept"] = sum(row.kappa != 0 for row in own) / len(own)
             self._sums[f"{side}_tokens"] = sum(len(row.response) for row in own) / len(own)
+            if not any(math.isnan(row.reward) for row in own):
+                self._sums[f"{side}_reward"] = sum(row.reward for row in own) / len(own)
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
         """Add what the objective reported to the step's log; refuse a gradient that is not finite.

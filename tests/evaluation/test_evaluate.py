@@ -42,7 +42,7 @@ def test_every_item_has_one_greedy_answer_and_all_samples(folders, data, prompt_
     summary = json.loads((tmp_path / "eval/sums/summary.json").read_text())
     assert summary["items"] == len(wanted) and summary["samples"] == 3
     correct = [item["correct"] for item in greedy]
-    assert summary["accuracy"]["greedy"] == sum(correct) / len(correct)
+    assert summary["reward"]["greedy"] == sum(correct) / len(correct)
 
 
 def test_seed_decides_samples_and_not_greedy_answers(folders, data, tmp_path):

@@ -1,30 +1,34 @@
-"""Needs a model; makes results/SCALE/PAIR/SYSTEM/seedS/eval/BENCHMARK/{items.parquet,summary.json}.
+"""Needs models; makes results/SCALE/PAIR/SYSTEM/seedS/eval/BENCHMARK/{items.parquet,summary.json}.
 
 A system is a method, or the pair's teacher or student as it was before. One job answers all
-benchmarks of a task and split, so that the model is loaded once.
+benchmarks of a task and split, with the models of all seeds.
 """
 
-for task, split in LAYOUT.evaluations:
+for task, split, systems, seeds in LAYOUT.evaluations:
 
     rule:
         name:
-            f"evaluate_{task}_{split}"
+            f"evaluate_{task}_{split}" + ("_untrained" if "teacher" in systems else "")
         input:
-            model=lambda wildcards: f"{LAYOUT.evaluated_model(wildcards)}/manifest.json",
+            models=lambda wildcards, seeds=seeds: [
+                f"{LAYOUT.evaluated_model(wildcards, seed)}/manifest.json" for seed in seeds
+            ],
             data=f"{LAYOUT.root}/data/{task}/{split}.parquet",
         output:
             expand(
                 f"{LAYOUT.evaluated}/{{benchmark}}/{{file}}",
+                seed=seeds,
                 benchmark=LAYOUT.benchmarks_of(task, split),
                 file=["items.parquet", "summary.json"],
                 allow_missing=True,
             ),
         log:
-            f"{LAYOUT.logs}/evaluate/{{pair}}_{{system}}_seed{{seed}}_{task}_{split}.log",
+            f"{LAYOUT.logs}/evaluate/{{pair}}_{{system}}_{task}_{split}.log",
         benchmark:
-            f"{LAYOUT.benchmarks}/evaluate/{{pair}}_{{system}}_seed{{seed}}_{task}_{split}.tsv"
+            f"{LAYOUT.benchmarks}/evaluate/{{pair}}_{{system}}_{task}_{split}.tsv"
         wildcard_constraints:
             pair=one_of(LAYOUT.pairs_of(task)),
+            system=one_of(systems),
         conda:
             "../../envs/evaluate.yaml"
         threads: CONFIG.threads
@@ -32,12 +36,15 @@ for task, split in LAYOUT.evaluations:
             gpu=CONFIG.gpus,
         params:
             settings=LAYOUT.evaluate_settings(task, split),
-            model=subpath(input.model, parent=True),
+            runs=lambda wildcards, input, seeds=seeds: [
+                f"--seed {seed} --model {Path(manifest).parent}"
+                f" --output {LAYOUT.evaluated.format(**wildcards, seed=seed)}"
+                for seed, manifest in zip(seeds, input.models)
+            ],
             data=subpath(input.data, parent=True),
-            folder=subpath(output[0], ancestor=2),
             code=digest("askd.evaluation.evaluate", CONFIG.tasks[task].grader_module),
         message:
-            "Evaluate: {wildcards.pair}, {wildcards.system}, seed {wildcards.seed}"
+            "Evaluate: {wildcards.pair}, {wildcards.system}"
         shell:
-            "python -m askd evaluate --settings {params.settings:q} --seed {wildcards.seed}"
-            " --model {params.model} --data {params.data} --output {params.folder} > {log} 2>&1"
+            "python -m askd evaluate --settings {params.settings:q} {params.runs}"
+            " --data {params.data} > {log} 2>&1"

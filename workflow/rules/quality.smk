@@ -36,8 +36,8 @@ rule project:
     conda:
         "../../envs/data.yaml"
     params:
-        settings=as_json(CONFIG.advantage),
-        beta=CONFIG.skewness.beta,
+        settings=lambda wildcards: as_json(LAYOUT.advantage_of(wildcards)),
+        beta=LAYOUT.beta_of,
         pooled="--pooled-with" if CONFIG.advantage.sides == "joint" else "",
         code=digest("askd.rewards.project"),
     message:

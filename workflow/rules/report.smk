@@ -4,7 +4,9 @@
 rule table:
     input:
         answers=LAYOUT.table_items,
-        paper=lambda wildcards: str(ROOT / CONFIG.tables[wildcards.table].paper),
+        paper=lambda wildcards: [
+            str(ROOT / path) for path in [CONFIG.tables[wildcards.table].paper] if path
+        ],
         audit=LAYOUT.table_audit,
     output:
         multiext(f"{LAYOUT.root}/tables/{{table}}", ".csv", ".md", ".tex", ".html", "_tests.csv"),
@@ -17,12 +19,13 @@ rule table:
     params:
         settings=LAYOUT.table_settings,
         folder=subpath(output[0], parent=True),
+        paper=lambda wildcards, input: f"--paper {input.paper}" if input.paper else "",
         audit=lambda wildcards, input: f"--audit {input.audit}" if input.audit else "",
         code=digest("askd.reporting.stage"),
     message:
         "Table {wildcards.table}"
     shell:
-        "python -m askd table --settings {params.settings:q} --paper {input.paper}"
+        "python -m askd table --settings {params.settings:q} {params.paper}"
         " --output {params.folder} {params.audit} > {log} 2>&1"
 
 
@@ -72,7 +75,7 @@ rule tune:
     input:
         LAYOUT.sweep_items(),
     output:
-        tries=f"{LAYOUT.root}/tables/sweep.csv",
+        tries=TUNED.with_suffix(".csv"),
         tuned=TUNED,
     log:
         f"{LAYOUT.logs}/tune.log",
@@ -84,7 +87,7 @@ rule tune:
         settings=LAYOUT.tune_settings(),
         code=digest("askd.reporting.sweep"),
     message:
-        "Choose learning rates"
+        "Choose settings on validation prompts"
     shell:
         "python -m askd tune --settings {params.settings:q}"
         " --tries {output.tries} --tuned {output.tuned} > {log} 2>&1"

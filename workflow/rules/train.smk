@@ -34,7 +34,7 @@ rule train:
         state=f"{LAYOUT.state}/{{pair}}/{{method}}/seed{{seed}}/round{{round}}/train",
         code=lambda wildcards: digest(
             "askd.training.stage",
-            *CONFIG.methods[wildcards.method].objective_modules,
+            *LAYOUT.method_of(wildcards).objective_modules,
             LAYOUT.task_of(wildcards).grader_module,
         ),
     message:
