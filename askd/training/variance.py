@@ -227,6 +227,27 @@ def _rows(
     ]
 
 
+def _gradients(
+    settings: VarianceSettings,
+    method: Method,
+    student: LanguageModel,
+    teacher: LanguageModel,
+    minibatches: Sequence[list[Row]],
+) -> np.ndarray:
+    """The gradient of each minibatch, [M, P]."""
+    objective = Objective(
+        method,
+        student.model,
+        teacher.model if method.needs_teacher_model else None,
+        student.vocabulary,
+        student.tokenizer.pad_token_id,
+        settings.training.reduction,
+        settings.training.head_chunk,
+    )
+    size = settings.training.micro_batch_size
+    return np.stack([gradient(objective, rows, size) for rows in minibatches])
+
+
 def gradient(objective: Objective, rows: Sequence[Row], micro_batch_size: int) -> np.ndarray:
     """The gradient of the loss of `rows` with respect to all parameters of the student, [P].
 
