@@ -230,7 +230,7 @@ class Method(Strict):
     )
     tuned_as: str | None = Field(
         default=None,
-        description="Method whose tuned settings this one shares, apart from what its own row says.",
+        description="Method whose tuned settings this one shares, but for what its own row says.",
     )
 
     @model_validator(mode="after")

@@ -1,10 +1,11 @@
 """What a whole answer is worth beside the other answers to its prompt: the extension ASKD+.
 
-With a skewness alpha(y) that depends on the whole answer, the sampled gradients of Eqs. 8 and 9 hold
-more than the divergence at each prefix. At q = p their coefficients are alpha(y) on teacher outputs
-and kappa(y) (alpha(y) - 1) on student outputs: a REINFORCE step on quality (docs/paper-notes.md,
-Theorem 1). A sum over the vocabulary at each prefix loses that part. ASKD+ keeps the sum, which has
-less variance, and adds the part back with a leave-one-out baseline (Kool et al., 2019):
+With a skewness alpha(y) that depends on the whole answer, the sampled gradients of Eqs. 8 and 9
+hold more than the divergence at each prefix. At q = p their coefficients are alpha(y) on teacher
+outputs and kappa(y) (alpha(y) - 1) on student outputs: a REINFORCE step on quality
+(docs/paper-notes.md, Theorem 1). A sum over the vocabulary at each prefix loses that part. ASKD+
+keeps the sum, which has less variance, and adds the part back with a leave-one-out baseline (Kool
+et al., 2019):
 
     - (w_i - mean of w_j over the other samples j of the prompt) log q(y_i)
 

@@ -3,7 +3,7 @@
 
 rule all:
     input:
-        expand(f"{LAYOUT.root}/tables/{{table}}.csv", table=CONFIG.tables),
+        rules.report.output,
         rules.times.output,
     localrule: True
 
