@@ -1,4 +1,4 @@
-"""The pictures. The only module that imports matplotlib; equal series give equal bytes.
+"""The pictures. The only module of this package that imports matplotlib; equal series, equal bytes.
 
 No pyplot, hence no window and no display: PNG is drawn by Agg.
 
@@ -21,7 +21,6 @@ from matplotlib.ticker import MaxNLocator
 
 from askd.artifacts import atomic_path
 from askd.reporting.figures.series import (
-    COEFFICIENT_BIN,
     OUTPUTS,
     Series,
     coefficients_name,
@@ -142,7 +141,8 @@ def _skewness_panel(axes: Axes, found: dict, side: str) -> None:
 
 def _distribution_panel(axes: Axes, histogram: Series, side: str) -> None:
     _bars(axes, histogram, side)
-    axes.set_xlim(histogram.x[0] - COEFFICIENT_BIN, histogram.x[-1] + COEFFICIENT_BIN)
+    width = histogram.x[1] - histogram.x[0]
+    axes.set_xlim(histogram.x[0] - width, histogram.x[-1] + width)
     axes.axvline(0, color=_BLACK, linewidth=0.8, linestyle=":")
     axes.set(xlabel=_MATH[side], ylabel=f"share of tokens of {OUTPUTS[side]}")
 

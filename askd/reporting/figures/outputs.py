@@ -62,24 +62,22 @@ def read(folder: Path, beta: float) -> Outputs:
 
     Raises:
         AskdError: a table is missing, torn or does not belong to the others, or the skewness was
-            projected with another beta.
+            projected with another beta, or beta is not positive.
     """
+    if not (beta > 0 and np.isfinite(beta)):
+        raise AskdError(f"--beta: must be positive and finite, got {beta:g}.")
     paths = {name: folder / f"{name}.parquet" for name in ("tokens", "sequences", "curves")}
     tokens = _sorted(read_table(paths["tokens"], TOKENS), paths["tokens"])
     sequences = _sorted(read_table(paths["sequences"], SEQUENCES), paths["sequences"])
     curves = read_table(paths["curves"], CURVES)
-    sides = {
-        side: _side(
-            tokens.filter(pc.field("side") == side),
-            sequences.filter(pc.field("side") == side),
-            paths,
-        )
-        for side in SIDES
-    }
-    answered = [
-        set(sequences.filter(pc.field("side") == side).column("prompt_id").to_pylist())
-        for side in SIDES
-    ]
+    sides, answered = {}, []
+    for side in SIDES:
+        of_side = pc.field("side") == side
+        outputs = sequences.filter(of_side)
+        if not outputs.num_rows:
+            raise AskdError(f"{paths['sequences']}: no outputs of the {side}; {_AGAIN}")
+        sides[side] = _side(tokens.filter(of_side), outputs, paths)
+        answered.append(set(outputs.column("prompt_id").to_pylist()))
     if answered[0] != answered[1]:
         raise AskdError(f"{paths['sequences']}: the models answered different prompts; {_AGAIN}")
     if len(answered[0]) < 2:
@@ -114,7 +112,7 @@ def _side(tokens: pa.Table, sequences: pa.Table, paths: dict[str, Path]) -> Side
         )
         for position in range(1, length + 1)
     ]
-    if not expected or keys(tokens, ("side", "prompt_id", "sample_id", "position")) != expected:
+    if keys(tokens, ("side", "prompt_id", "sample_id", "position")) != expected:
         raise AskdError(
             f"{paths['tokens']} and {paths['sequences'].name}: not the same outputs; {_AGAIN}"
         )

@@ -22,6 +22,7 @@ SKEWNESS_BINS = np.linspace(0, 1, 26)
 COEFFICIENT_BIN = 0.04
 _TAIL = 0.005  # share of the tokens on either side that the range of lambda may leave out
 ADVANTAGE_BIN = 0.25
+_MOST_BINS = 50  # wide ranges get wider bins: more bars than this cannot be told apart in print
 _LARGEST_ADVANTAGE = 3.0  # the range is at least this, so that N(0, 1) is seen whole
 
 
@@ -58,9 +59,10 @@ def figure1(outputs: Outputs) -> list[Series]:
 def figure2(outputs: Outputs) -> list[Series]:
     """Figure 2: (a) advantages, (b) the mapping, (c) the skewness that they are projected to."""
     largest = max(_LARGEST_ADVANTAGE, *(abs(s.advantages).max() for s in outputs.sides.values()))
+    width = _bin_width(ADVANTAGE_BIN, 2 * largest)
     # Bins lie around multiples of their width, so that 0 is the centre of one.
-    count = int(np.ceil(largest / ADVANTAGE_BIN))
-    edges = (np.arange(-count, count + 2) - 0.5) * ADVANTAGE_BIN
+    count = int(np.ceil(largest / width))
+    edges = (np.arange(-count, count + 2) - 0.5) * width
     grid = np.linspace(edges[0], edges[-1], 201)
     series = [Series("2b", "Phi(beta A)", grid, project(grid, outputs.beta))]
     for side in SIDES:
@@ -114,9 +116,11 @@ def _coefficients(side: str, of_side: Side) -> Series:
     if side == "teacher":  # lambda_SKL lies in [0, 1]
         edges = SKEWNESS_BINS
     else:
-        low, high = np.quantile(values, [_TAIL, 1 - _TAIL]) / COEFFICIENT_BIN
-        # 0 is in the range, as its sign is what matters.
-        edges = np.arange(min(np.floor(low), -1), max(np.ceil(high), 1) + 1) * COEFFICIENT_BIN
+        low, high = np.quantile(values, [_TAIL, 1 - _TAIL])
+        width = _bin_width(COEFFICIENT_BIN, high - low)
+        # 0 is in the range, as the sign is what matters.
+        first, last = min(np.floor(low / width), -1), max(np.ceil(high / width), 1)
+        edges = np.arange(first, last + 1) * width
     return _histogram("1b", coefficients_name(side), values, edges, of_side.token_prompts)
 
 
@@ -140,6 +144,11 @@ def _histogram(
     number = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 2)
     inside = number[:, None] == np.arange(len(edges) - 1)
     return Series(part, name, _centres(edges), *means(inside, prompts))
+
+
+def _bin_width(smallest: float, extent: float) -> float:
+    """The smallest multiple of `smallest` that divides `extent` into no more than _MOST_BINS."""
+    return smallest * max(1, np.ceil(extent / (_MOST_BINS * smallest)))
 
 
 def _centres(edges: NDArray) -> NDArray:
