@@ -20,11 +20,11 @@ snakemake = mkdir -p .snakemake && flock --nonblock --close --conflict-exit-code
 nano: $(INSTALLED)
 	@$(call snakemake,$(ARGUMENTS))
 
-# The same with ten seeds.
+# All pairs, with ten seeds.
 full: $(INSTALLED)
-	@$(call snakemake,--config seeds=10 $(ARGUMENTS))
+	@$(call snakemake,--configfile config/full.yaml $(ARGUMENTS))
 
-# Choose learning rates on validation prompts; writes config/tuned/nano.yaml.
+# Choose settings on validation prompts; writes config/tuned/nano.yaml.
 sweep: $(INSTALLED)
 	@$(call snakemake,sweep $(ARGUMENTS))
 

@@ -70,14 +70,14 @@ def corpus(task: GeneratedTask, errors: ErrorProcess, size: int, seed: int) -> l
 
     Rows are those of a prompts table; prompts recur, each time with errors drawn anew.
     """
-    levels = list(items(task)["train"].values())
+    drawn = [item for level in items(task)["train"].values() for item in level]
     random_ = random.Random(f"corpus {task.seed} {seed}")
     return [
         _row(
             task,
             f"corpus-{number:06d}",
             "corpus",
-            random_.choice(random_.choice(levels)),
+            random_.choice(drawn),
             errors,
             random_,
         )

@@ -93,22 +93,6 @@ rule tune:
         " --tries {output.tries} --tuned {output.tuned} > {log} 2>&1"
 
 
-rule publish:
-    input:
-        expand(f"{LAYOUT.root}/tables/{{table}}.md", table=CONFIG.tables),
-        f"{LAYOUT.root}/times.md",
-    output:
-        ROOT / "docs" / "results" / f"{CONFIG.scale}.md",
-    log:
-        f"{LAYOUT.logs}/publish.log",
-    conda:
-        "../../envs/report.yaml"
-    message:
-        "Publish tables and times"
-    shell:
-        "cat {input} > {output} 2> {log}"
-
-
 rule publish_sandbox_audit:
     input:
         f"{LAYOUT.root}/tables/sandbox_audit.md",
