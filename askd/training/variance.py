@@ -251,12 +251,12 @@ def _gradients(
 def gradient(objective: Objective, rows: Sequence[Row], micro_batch_size: int) -> np.ndarray:
     """The gradient of the loss of `rows` with respect to all parameters of the student, [P].
 
-    As in an optimizer step, rows with kappa = 0 count in the mean and are not computed.
+    As in an optimizer step, clipped rows count in the mean and are not computed.
     """
     parameters = list(objective.student.parameters())
     total = torch.zeros(sum(parameter.numel() for parameter in parameters))
     totals = Totals(rows)
-    kept = [row for row in rows if row.kappa != 0]
+    kept = [row for row in rows if row.counts]
     for start in range(0, len(kept), micro_batch_size):
         loss, _ = objective(kept[start : start + micro_batch_size], totals)
         parts = torch.autograd.grad(loss, parameters, materialize_grads=True)
