@@ -164,7 +164,7 @@ def _masses(axes: Axes, found: dict, part: str, reference: str, label: str) -> N
         _bars(axes, found[part, OUTPUTS[side]], side, beside=True)
     drawn = found[part, reference]
     axes.step(drawn.x, drawn.y, where="mid", color=_BLACK, linewidth=1.0, label=label)
-    axes.legend(loc="upper left")
+    axes.legend(loc="best")
 
 
 def _mapping_panel(axes: Axes, found: dict) -> None:
