@@ -113,3 +113,13 @@ def test_seeds_of_different_length(draw, results):
     path.write_text(path.read_text().splitlines()[0] + "\n")
     with pytest.raises(AskdError, match="trained for 5 steps and some for 8"):
         draw()
+
+
+def test_the_command(askd_command, results, tmp_path):
+    settings = {"pair": "pair", "methods": LABELS, "seeds": 3, "rounds": 2, "results": str(results)}
+    command = ["curves", "--output", tmp_path / "curves", "--settings"]
+    assert askd_command(*command, json.dumps(settings)).returncode == 0
+    assert (tmp_path / "curves.svg").is_file()
+    failed = askd_command(*command, json.dumps({**settings, "pair": "unknown"}))
+    assert failed.returncode == 1
+    assert failed.stderr.startswith("error: ") and failed.stderr.count("\n") == 1

@@ -147,3 +147,12 @@ def test_rows_that_are_all_clipped_have_no_gradient(objective, make_rows, method
     rows = [row for row in make_rows(method) if row.kappa == 0]
     assert rows
     assert not gradient(objective("askd"), rows, 2).any()
+
+
+def test_the_command(askd_command, folders, prompts_path, tmp_path):
+    models = ["--teacher", folders.teacher, "--student", folders.student]
+    command = ["variance", "--seed", 0, *models, "--prompts", prompts_path]
+    result = askd_command(*command, "--settings", json.dumps(SETTINGS), "--output", tmp_path / "v")
+    assert result.returncode == 0
+    written = (tmp_path / "v.csv").read_text(encoding="utf-8")
+    assert written.splitlines()[0].startswith("student,accuracy,log_ratio,side")
