@@ -283,6 +283,30 @@ def times(
     typer.echo(output.with_suffix(".md").read_text(encoding="utf-8"), nl=False)
 
 
+@app.command(name="sweep-table")
+def sweep_table(
+    settings: Settings,
+    tries: Annotated[Path, _option("CSV file of the tries, as `tune` writes it.")],
+    output: Annotated[Path, _option("Files to write, without their endings csv and md.")],
+) -> None:
+    """Write every try of the sweep as a table."""
+    from askd.config import validated_json
+    from askd.reporting.sweep_table import SweepTableSettings
+    from askd.reporting.sweep_table import sweep_table as run
+
+    run(validated_json(SweepTableSettings, settings), tries, output)
+
+
+@app.command()
+def report(settings: Settings, output: Output) -> None:
+    """Write one page of all results."""
+    from askd.config import validated_json
+    from askd.reporting.page.page import report as run
+    from askd.reporting.page.settings import PageSettings
+
+    run(validated_json(PageSettings, settings), output)
+
+
 @app.command()
 def variance(
     settings: Settings,

@@ -1,0 +1,347 @@
+"""Sections from the files of other stages; None where a run did not make them."""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from markupsafe import Markup, escape
+
+from askd.errors import AskdError
+from askd.reporting.captions import audit_note
+from askd.reporting.claims_measured import DEFINITION, VERDICTS
+from askd.reporting.gradient_variance import HEADINGS, READING, SIDES
+from askd.reporting.page.blocks import (
+    Block,
+    Bullets,
+    Folded,
+    Grid,
+    Paragraph,
+    Picture,
+    Raw,
+    Section,
+)
+from askd.reporting.page.settings import PageSettings
+from askd.reporting.page.svg import inline
+from askd.reporting.sweep_table import Tried, notes, pair_grid, read_sweep
+
+_PICTURES = ("figure1", "figure2")
+_CLAIM_NOTES = (
+    "Effects are percentage points of accuracy, positive as claimed, with the 95 % confidence "
+    "interval over training seeds and items; shares are in %. The weakest comparison of a claim is "
+    "the one with the smallest effect.",
+    "The verdict is on greedy answers, the metric of the paper; sampled answers have their own.",
+    "The paper's numbers come from other models and other data. Resolved says whether its "
+    "differences exceed what one run of each system can tell from chance, on as many items.",
+    "Run: comparisons that this run has, of those that the claim makes. Seeds needed: those that "
+    "would resolve the weakest comparison (two-sided 5 %, power 80 %) for the effect as measured / "
+    "as the paper claims it; take it as an order of magnitude.",
+)
+
+
+def claims(settings: PageSettings) -> Section | None:
+    """The verdicts on the paper's claims: counts first, then each claim."""
+
+    def entries(row: dict[str, str]) -> tuple:
+        effect = f"{row['effect']} [{row['ci_low']}, {row['ci_high']}]" if row["effect"] else ""
+        needed = (row["seeds_needed"], row["seeds_needed_paper"])
+        return (
+            Markup("{} <small>({})</small>").format(row["words"], row["id"]),
+            row["section"],
+            Markup("<strong>{}</strong>").format(row["verdict"]),
+            row["verdict_sampled"],
+            row["weakest"],
+            effect.replace("-", "−"),
+            _probability(row["p_holm"]),
+            row["paper"],
+            row["paper_resolves"],
+            row["comparisons"],
+            " / ".join(filter(None, needed)),
+        )
+
+    def section(rows: list[dict[str, str]]) -> Section:
+        counts = Counter(row["verdict"] for row in rows)
+        header = (
+            "The paper claims that",
+            "Section",
+            "Verdict",
+            "Sampled answers",
+            "Weakest comparison here",
+            "Effect",
+            "p (Holm)",
+            "The paper's numbers",
+            "Resolved",
+            "Run",
+            "Seeds needed",
+        )
+        remarks = [
+            Markup("<em>{}</em> {}").format(f"{row['id']}:", row["note"])
+            for row in rows
+            if row["note"]
+        ]
+        return Section(
+            "claims",
+            "The paper's claims",
+            [
+                _counted("Verdicts on the claims", counts, VERDICTS),
+                Folded("What a verdict means", [Bullets(DEFINITION)]),
+                Grid("Each claim", header, [entries(row) for row in rows], prose=True),
+                Bullets(_CLAIM_NOTES),
+                *([Folded("Remarks on single claims", [Bullets(remarks)])] if remarks else []),
+            ],
+        )
+
+    return _from_csv(_root(settings) / "claims.csv", section)
+
+
+def table(settings: PageSettings, name: str) -> Section | None:
+    """A table of the paper, from the page that its stage wrote."""
+    path = _root(settings) / "tables" / f"{name}.html"
+    if not path.is_file():
+        return None
+    text = path.read_text(encoding="utf-8")
+    body = re.search(r"<body>\s*<h1>.*?</h1>(.*)</body>", text, re.DOTALL)
+    if body is None:
+        raise AskdError(f"{path}: no page of a table; make the table again.")
+    # What is below a heading, the paired tests, is shown on demand.
+    shown, *folded = re.split(r"<h2>(.*?)</h2>", body[1])
+    return Section(
+        f"tables-{name}",
+        f"{name}: {settings.tables[name].title}",
+        [
+            Raw(Markup(shown)),
+            *(
+                Folded(Markup(heading).unescape(), [Raw(Markup(html))])
+                for heading, html in zip(folded[::2], folded[1::2], strict=True)
+            ),
+        ],
+    )
+
+
+def figures(settings: PageSettings) -> Section | None:
+    """Figures 1 and 2, with the captions that their stage wrote."""
+    folder = _root(settings) / "figures"
+    found = [name for name in _PICTURES if (folder / f"{name}.svg").is_file()]
+    if settings.figures_pair is None or not found:
+        return None
+    text = (folder / "captions.md").read_text(encoding="utf-8")
+    captions = {
+        f"figure{match[1]}": _inline_markdown(paragraph)
+        for paragraph in text.split("\n\n")
+        if (match := re.match(r"\*\*Figure (\d+)\.\*\*", paragraph))
+    }
+    pair = settings.pairs[settings.figures_pair].label
+    return Section(
+        "figures",
+        "Figures",
+        [
+            Paragraph(f"The outputs are those of {pair}."),
+            *(_picture(folder / f"{name}.svg", name, captions[name]) for name in found),
+        ],
+    )
+
+
+def curves(settings: PageSettings) -> Section | None:
+    """What the methods logged while they trained."""
+    path = _root(settings) / "figures" / "curves.svg"
+    if settings.estimators_pair is None or not path.is_file():
+        return None
+    caption = f"Training curves on {settings.pairs[settings.estimators_pair].label}."
+    return Section("curves", "Training curves", [_picture(path, "curves-figure", caption)])
+
+
+def gradient_variance(settings: PageSettings) -> Section | None:
+    """How noisy the gradient of each estimator is, a table for each student."""
+
+    def entries(row: dict[str, str]) -> tuple[str, ...]:
+        return (
+            row["estimator"],
+            SIDES.get(row["side"], row["side"]),
+            row["skewness"],
+            *(
+                "{} [{}, {}]".format(
+                    *(_number(row[f"{name}{end}"]) for end in ("", "_low", "_high"))
+                )
+                for name in HEADINGS
+            ),
+        )
+
+    def section(rows: list[dict[str, str]]) -> Section:
+        blocks: list[Block] = []
+        pair = settings.pairs[settings.estimators_pair].label
+        for student in dict.fromkeys(row["student"] for row in rows):
+            own = [row for row in rows if row["student"] == student]
+            blocks.append(
+                Grid(
+                    f"{pair}, student {student}: {100 * float(own[0]['accuracy']):.1f} % of its "
+                    "outputs are correct; log q − log p is "
+                    f"{_number(own[0]['log_ratio'])} nats per token of them",
+                    ("Estimator", "Outputs", "Skewness", *HEADINGS.values()),
+                    [entries(row) for row in own],
+                )
+            )
+        return Section("gradient-variance", "Gradient variance", [*blocks, Bullets(READING)])
+
+    if settings.estimators_pair is None:
+        return None
+    return _from_csv(_root(settings) / "tables" / "gradient_variance.csv", section)
+
+
+def theory(settings: PageSettings) -> Section | None:
+    """The paper's statements, decided by computation."""
+
+    def section(rows: list[dict[str, str]]) -> Section:
+        counts = Counter(row["verdict"] for row in rows)
+        table = Grid(
+            "Each statement",
+            ("Where", "Statement", "Verdict", "What holds instead", "Numbers"),
+            [
+                (
+                    row["id"],
+                    row["statement"],
+                    Markup("<strong>{}</strong>").format(row["verdict"]),
+                    row["instead"],
+                    row["numbers"],
+                )
+                for row in rows
+            ],
+            prose=True,
+        )
+        return Section(
+            "theory",
+            "The paper's statements",
+            [
+                _counted("Verdicts on equations, lemmas and theorems", counts, counts),
+                Folded(f"All {len(rows)} statements", [table]),
+            ],
+        )
+
+    return _from_csv(_root(settings) / "tables" / "theory.csv", section)
+
+
+def sweep(settings: PageSettings) -> Section | None:
+    """All tries of the sweep, the chosen ones marked."""
+    path = _root(settings) / "tables" / "sweep.csv"
+    if settings.sweep is None or not path.is_file():
+        return None
+    rows = read_sweep(path)
+    labels = {name: method.label for name, method in settings.methods.items()}
+    blocks: list[Block | Folded] = [
+        Bullets(
+            notes(
+                settings.sweep,
+                settings.seeds,
+                settings.rounds,
+                settings.training,
+                settings.rollout,
+            )
+        )
+    ]
+    for pair in dict.fromkeys(row.pair for row in rows):
+        header, lines = pair_grid([row for row in rows if row.pair == pair], labels)
+        label = settings.pairs[pair].label if pair in settings.pairs else pair
+        blocks.append(Grid(label, header, [[_tried(entry) for entry in line] for line in lines]))
+    return Section("sweep", "Choice of settings", blocks)
+
+
+def sandbox(settings: PageSettings) -> Section | None:
+    """What the sandbox withstood, by kind of program."""
+    path = _root(settings) / "tables" / "sandbox_audit.csv"
+
+    def section(rows: list[dict[str, str]]) -> Section:
+        kinds = dict.fromkeys(row["category"] for row in rows)
+        lines = []
+        for kind in kinds:
+            own = [row for row in rows if row["category"] == kind]
+            wrong = sum((row["status"] == "passed") != (row["expected"] == "pass") for row in own)
+            lines.append(
+                (
+                    kind.replace("_", " "),
+                    str(len(own)),
+                    str(wrong),
+                    str(sum(bool(row["violations"]) for row in own)),
+                    str(sum(row["status"] == "timeout" for row in own)),
+                )
+            )
+        header = ("Kind", "Programs", "Wrong verdicts", "Violations", "Timeouts")
+        return Section(
+            "sandbox",
+            "Audit of the sandbox",
+            [Paragraph(audit_note(path)), Grid("Programs of the audit", header, lines)],
+        )
+
+    if not any(task.grader == "code" for task in settings.tasks.values()):
+        return None
+    return _from_csv(path, section)
+
+
+def times(settings: PageSettings) -> Section | None:
+    """What each stage cost."""
+
+    def section(rows: list[dict[str, str]]) -> Section:
+        header = ("Stage", "Jobs", "Seconds", "Seconds per job", "Largest memory, MB")
+        grid = Grid("Wall-clock time and memory", header, [tuple(row.values()) for row in rows])
+        note = "Seconds are added up over jobs, of which several may have run at once."
+        return Section("times", "Time per stage", [grid, Paragraph(note)])
+
+    return _from_csv(_root(settings) / "times.csv", section)
+
+
+def _root(settings: PageSettings) -> Path:
+    return Path(settings.results)
+
+
+def _from_csv(path: Path, section: Callable[[list[dict[str, str]]], Section]) -> Section | None:
+    if not path.is_file():
+        return None
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    if not rows:
+        raise AskdError(f"{path}: no rows; make the table again.")
+    try:
+        return section(rows)
+    except (KeyError, TypeError, ValueError) as error:
+        raise AskdError(f"{path}: not the table that its stage writes ({error!r}).") from error
+
+
+def _counted(caption: str, counts: Counter[str], order: Sequence[str]) -> Grid:
+    """How often each verdict fell."""
+    rows = [(verdict, str(counts[verdict])) for verdict in order if counts[verdict]]
+    return Grid(caption, ("Verdict", "Number"), [*rows, ("all", str(counts.total()))])
+
+
+def _picture(path: Path, name: str, caption: str | Markup) -> Picture:
+    described_by = f"{name}-caption"
+    return Picture(Markup(inline(path, name, described_by)), caption, described_by)
+
+
+def _inline_markdown(text: str) -> Markup:
+    """Emphasis and line breaks of a paragraph that this project wrote."""
+    words = str(escape(" ".join(text.split())))
+    return Markup(re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", words))
+
+
+def _tried(entry: str | Tried | None) -> str | Markup:
+    if entry is None:
+        return ""
+    if isinstance(entry, str):
+        return entry
+    figure = f"{entry.sampled:.1f}"
+    return Markup("<strong>{}</strong>").format(figure) if entry.chosen else figure
+
+
+def _number(text: str) -> str:
+    value = float(text)
+    if math.isnan(value):
+        return "undefined"
+    return f"{value:.3g}".replace("inf", "∞").replace("-", "−")
+
+
+def _probability(text: str) -> str:
+    if not text:
+        return ""
+    return "< 0.001" if float(text) < 0.001 else f"{float(text):.3f}"

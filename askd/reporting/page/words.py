@@ -1,0 +1,147 @@
+"""The configuration in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from askd.config import ErrorProcess, GeneratedTask, Method, PretrainedFromScratch, Task
+from askd.reporting.page.settings import PageSettings
+from askd.reporting.sweep_table import options_text
+
+_SIDES = {
+    "reference": "worked answers",
+    "tgo": "teacher outputs",
+    "sgo": "student outputs",
+}
+_DIVERGENCES = {
+    "nll": "negative log-likelihood",
+    "kl": "forward KL",
+    "rkl": "reverse KL",
+    "akl": "adaptive KL",
+    "jsd": "generalized JSD",
+    "skl": "skew KL",
+    "srkl": "skew reverse KL",
+}
+_ESTIMATORS = {
+    "full_vocabulary": "over the full vocabulary",
+    "sampled": "from the sampled tokens",
+    "policy_gradient": "by policy gradient",
+}
+_SUPERVISION = {
+    "rewards": "rewards",
+    "worked answers": "worked answers",
+    "none": "nothing: the teacher alone",
+}
+
+
+def terms(method: Method) -> str:
+    """What a method trains on, and with which divergences."""
+    return "; ".join(f"{_SIDES[side]}: {_term(term)}" for side, term in method.terms.items())
+
+
+def supervision(method: Method) -> str:
+    """What a method sees of the true answers."""
+    return _SUPERVISION[method.supervision]
+
+
+def sampling(method: Method) -> str:
+    """How a method differs in its samples and its projection of rewards."""
+    own = {
+        **({} if method.policy is None else {"policy": method.policy.model_dump()}),
+        **({} if method.projection is None else _set(method.projection.model_dump())),
+    }
+    return options_text(own)
+
+
+def _term(term: Any) -> str:
+    values = term.model_dump(exclude_defaults=True)
+    words = _DIVERGENCES[values.pop("divergence")]
+    if term.full_vocabulary or "estimator" in values:
+        words += f" {_ESTIMATORS[values.pop('estimator', 'full_vocabulary')]}"
+    skewness = values.pop("skewness", None)
+    if skewness == "projected":
+        words += ", α projected from rewards"
+    elif skewness is not None:
+        words += f", α = {skewness:g}"
+    if values.pop("clip_correct", False):
+        words += ", κ = 0 for correct samples"
+    rest = options_text({key: "" if value is True else value for key, value in values.items()})
+    return ", ".join(filter(None, (words, rest.strip()))).replace(" ,", ",")
+
+
+def errors(process: ErrorProcess) -> str:
+    """How worked answers go wrong."""
+    parts = []
+    if process.noise:
+        parts.append(f"noise in {process.noise:g} of the steps")
+    if process.systematic:
+        parts.append(f"a systematic error with probability {process.systematic:g}")
+    return " and ".join(parts) or "no errors"
+
+
+def model(written: PretrainedFromScratch) -> str:
+    """What a model is, and how long it was trained."""
+    until = (
+        ""
+        if written.stop_at_accuracy is None
+        else f", stopped at {100 * written.stop_at_accuracy:g} % of validation prompts right"
+    )
+    return (
+        f"{written.layers} layers of width {written.hidden_size}, from scratch; at most "
+        f"{written.steps} steps of {written.batch_size} worked answers with "
+        f"{errors(written.errors)}{until}"
+    )
+
+
+def task(written: Task) -> tuple[str, str, str]:
+    """What the prompts of a task are, the errors of its worked answers, and who grades."""
+    if not isinstance(written, GeneratedTask):
+        return "prompts from files of one's own", "", written.grader
+    levels = "; ".join(
+        f"{name}: {', '.join(map(str, level.operations))} operations, {level.train} / "
+        f"{level.validation} / {level.test}"
+        for name, level in written.levels.items()
+    )
+    return levels, errors(written.errors), written.grader
+
+
+def protocol(settings: PageSettings) -> list[str]:
+    """How all methods were trained and evaluated."""
+    training, rollout, evaluation = settings.training, settings.rollout, settings.evaluation
+    updates = settings.rounds * training.steps_per_round
+    refresh = (
+        f"sampled anew every {_times(training.refresh_every, 'step')}"
+        if training.refresh_every
+        else "sampled once a round"
+    )
+    return [
+        f"Seeds: {_times(settings.seeds, 'training seed')} of each method; the teacher and the "
+        "student before distillation are one model each.",
+        f"Training: {updates} optimizer steps ({_times(settings.rounds, 'round')}) of "
+        f"{training.prompts_per_step} prompts, AdamW with "
+        f"β = ({training.adam_betas[0]:g}, {training.adam_betas[1]:g}) and weight decay "
+        f"{training.weight_decay:g}, {training.warmup_steps} steps of warm-up, then a cosine to "
+        f"{training.final_learning_rate:g} of the peak learning rate; gradients are clipped to "
+        f"norm {training.max_grad_norm:g}. Losses are means over tokens"
+        + (", then sequences." if training.reduction == "sequence" else "."),
+        f"Samples: {rollout.samples_per_prompt} for each prompt and side, at temperature "
+        f"{rollout.temperature:g} and top-p {rollout.top_p:g}, of at most "
+        f"{rollout.max_new_tokens} tokens; student outputs are {refresh}.",
+        f"Rewards: normalised by {settings.advantage.normalization}; the skewness is "
+        f"α = Φ(β A) with β = {settings.skewness.beta:g} unless a method has its own.",
+        f"Evaluation: the greedy answer and {evaluation.samples} samples of each item at "
+        f"temperature {evaluation.temperature:g} and top-p {evaluation.top_p:g}.",
+    ]
+
+
+def hexadecimal(digits: str) -> str:
+    """A digest in groups, so that a narrow column can break it."""
+    return " ".join(digits[start : start + 8] for start in range(0, len(digits), 8))
+
+
+def _times(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _set(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value is not None}

@@ -1,0 +1,193 @@
+"""The sweep-table stage: every try of the sweep as a grid, the chosen ones marked.
+
+A try is a learning rate with the method as it is (alternative 0), or with one of the other values
+of its main hyper-parameter (alternatives 1, 2, ...).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, PositiveInt
+
+from askd.artifacts import write_text
+from askd.config import Rollout, Strict, Sweep, Training
+from askd.errors import AskdError
+from askd.reporting.markdown import grid
+
+
+class SweepTableSettings(Strict):
+    """What the table reads of the configuration."""
+
+    pairs: dict[str, str] = Field(description="Labels of pairs by name.")
+    methods: dict[str, str] = Field(description="Labels of methods by name.")
+    sweep: Sweep = Field(description="The grid, and the seeds and benchmarks that chose.")
+    seeds: PositiveInt = Field(description="Seeds of the tables; they are 0, 1, ...")
+    rounds: PositiveInt = Field(description="Rounds of a training.")
+    training: Training = Field(description="Steps of a round, and prompts of a step.")
+    rollout: Rollout = Field(description="Samples of a prompt.")
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A try; `greedy` and `sampled` are mean rewards on validation prompts in %."""
+
+    pair: str
+    method: str
+    alternative: int
+    options: str
+    learning_rate: float
+    greedy: float
+    sampled: float
+    chosen: bool
+
+
+def sweep_table(settings: SweepTableSettings, tries: Path, output: Path) -> None:
+    """Write the tries that the tune stage wrote to `tries` as OUTPUT.{csv,md}.
+
+    Raises:
+        AskdError: `tries` is missing or malformed.
+    """
+    rows = _of_tune(tries)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(field.name for field in fields(Tried))
+    writer.writerows(map(astuple, rows))
+    blocks = ["# Choice of learning rates and main hyper-parameters"]
+    for pair in dict.fromkeys(row.pair for row in rows):
+        header, lines = pair_grid([row for row in rows if row.pair == pair], settings.methods)
+        blocks += [
+            f"## {settings.pairs.get(pair, pair)}",
+            grid(header, [[_cell(entry) for entry in line] for line in lines]),
+        ]
+    blocks += [
+        textwrap.fill(
+            note, 100, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False
+        )
+        for note in notes(
+            settings.sweep, settings.seeds, settings.rounds, settings.training, settings.rollout
+        )
+    ]
+    write_text(output.with_suffix(".csv"), text.getvalue())
+    write_text(output.with_suffix(".md"), "\n\n".join(blocks) + "\n")
+
+
+def read_sweep(path: Path) -> list[Tried]:
+    """The tries of a CSV file that this stage wrote."""
+    with path.open(encoding="utf-8", newline="") as file:
+        try:
+            return [
+                Tried(
+                    row["pair"],
+                    row["method"],
+                    int(row["alternative"]),
+                    row["options"],
+                    float(row["learning_rate"]),
+                    float(row["greedy"]),
+                    float(row["sampled"]),
+                    row["chosen"] == "True",
+                )
+                for row in csv.DictReader(file)
+            ]
+        except (KeyError, TypeError, ValueError) as error:
+            raise AskdError(f"{path}: no table of a sweep ({error!r}); make it again.") from error
+
+
+def pair_grid(
+    rows: Sequence[Tried], labels: Mapping[str, str]
+) -> tuple[list[str], list[list[str | Tried | None]]]:
+    """Header and lines of one pair: methods, by alternative and learning rate.
+
+    A figure is given as its try, and None stands where a method has no such alternative.
+    """
+    rates = sorted({row.learning_rate for row in rows})
+    alternatives = range(1 + max(row.alternative for row in rows))
+    found = {(row.method, row.alternative, row.learning_rate): row for row in rows}
+    written = {(row.method, row.alternative): row.options for row in rows}
+    columns = [f"{rate:g}" for rate in rates]
+    header = ["Method", *columns, *[*["Alternative", *columns] * (len(alternatives) - 1)]]
+    lines = []
+    for method in dict.fromkeys(row.method for row in rows):
+        line: list[str | Tried | None] = [labels.get(method, method)]
+        for alternative in alternatives:
+            if alternative:
+                line.append(written.get((method, alternative), ""))
+            line += [found.get((method, alternative, rate)) for rate in rates]
+        lines.append(line)
+    return header, lines
+
+
+def notes(sweep: Sweep, seeds: int, rounds: int, training: Training, rollout: Rollout) -> list[str]:
+    """Sentences on how the settings were chosen."""
+    updates = rounds * training.steps_per_round
+    prompts = training.prompts_per_step
+    tried = ", ".join(map(str, sweep.seeds))
+    reported = "0" if seeds == 1 else f"0 to {seeds - 1}"
+    most = max(len(sweep.tries(method)) for method in sweep.methods)
+    fewest = min(len(sweep.tries(method)) for method in sweep.methods)
+    return [
+        "Mean reward in % of the sampled answers to validation prompts of the pair's task, each "
+        "benchmark and seed weighing the same; the columns are peak learning rates. The highest of "
+        "a method, of equals the first, is chosen, and in bold.",
+        f"Tries ran with seed {tried}, apart from those of the tables ({reported}). Test prompts "
+        "took no part.",
+        f"Every method was tried at the same {len(sweep.learning_rates)} learning rates; one with "
+        "a main hyper-parameter of its own, also with the alternative beside its figures"
+        + (f" ({fewest} to {most} tries of a method)." if most > fewest else "."),
+        f"Every try had the same budget: {updates} updates of the student, {prompts} prompts an "
+        f"update, and {rollout.samples_per_prompt} samples of a prompt.",
+    ]
+
+
+def options_text(options: Mapping[str, Any], prefix: str = "") -> str:
+    """Nested options in words: {"tgo": {"beta": 0.9}} is `tgo beta 0.9`."""
+    parts = []
+    for key, value in options.items():
+        name = f"{prefix}{key.replace('_', ' ')}"
+        parts.append(
+            options_text(value, f"{name} ") if isinstance(value, dict) else f"{name} {value}"
+        )
+    return ", ".join(parts)
+
+
+def _of_tune(path: Path) -> list[Tried]:
+    rows, alternatives = [], {}
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                method, options = (row["pair"], row["method"]), row["options"]
+                # In the order in which the tune stage tried them; the method as it is comes first.
+                known = alternatives.setdefault(method, ["{}"])
+                if options not in known:
+                    known.append(options)
+                rows.append(
+                    Tried(
+                        *method,
+                        known.index(options),
+                        options_text(json.loads(options)),
+                        float(row["learning_rate"]),
+                        float(row["greedy"]),
+                        float(row["sampled"]),
+                        row["chosen"] == "True",
+                    )
+                )
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise AskdError(f"{path}: no tries of a sweep ({error}); run `tune` again.") from error
+    if not rows:
+        raise AskdError(f"{path}: no tries of a sweep; run `tune` again.")
+    return rows
+
+
+def _cell(entry: str | Tried | None) -> str:
+    if entry is None:
+        return ""
+    if isinstance(entry, str):
+        return entry
+    return f"**{entry.sampled:.1f}**" if entry.chosen else f"{entry.sampled:.1f}"
