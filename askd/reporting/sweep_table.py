@@ -111,9 +111,12 @@ def pair_grid(
     alternatives = range(1 + max(row.alternative for row in rows))
     found = {(row.method, row.alternative, row.learning_rate): row for row in rows}
     written = {(row.method, row.alternative): row.options for row in rows}
-    columns = [f"{rate:g}" for rate in rates]
-    header = ["Method", *columns, *[*["Alternative", *columns] * (len(alternatives) - 1)]]
-    lines = []
+    header, lines = ["Method"], []
+    for alternative in alternatives:
+        # Only where there are several does their number say anything.
+        mark = "" if not alternative else f" (alt. {alternative})" if alternatives[2:] else " (alt.)"
+        header += [f"Alternative{mark}".removesuffix(" (alt.)")] if alternative else []
+        header += [f"{rate:g}{mark}" for rate in rates]
     for method in dict.fromkeys(row.method for row in rows):
         line: list[str | Tried | None] = [labels.get(method, method)]
         for alternative in alternatives:

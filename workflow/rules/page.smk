@@ -4,19 +4,20 @@ What the configuration does not ask for (figures, estimators, a sweep) is no inp
 leaves it out.
 """
 
+from hashlib import sha256
+
 from askd.reporting.page.settings import page_settings
 
 PAGE_TABLES = [f"{LAYOUT.root}/tables/{table}" for table in CONFIG.tables]
 PAGE_SETTINGS = page_settings(CONFIG)
-PROGRAMS = any(task.grader == "code" for task in PAGE_SETTINGS.tasks.values())
-SWEPT = CONFIG.sweep is not None and TUNED.with_suffix(".csv").is_file()
+PAGE_PROGRAMS = any(task.grader == "code" for task in PAGE_SETTINGS.tasks.values())
+TRIES = TUNED.with_suffix(".csv")
+SWEPT = CONFIG.sweep is not None and TRIES.is_file()
 
 
 if SWEPT:
 
     rule sweep_table:
-        input:
-            TUNED.with_suffix(".csv"),
         output:
             multiext(f"{LAYOUT.root}/tables/sweep", ".csv", ".md"),
         log:
@@ -37,12 +38,15 @@ if SWEPT:
                     "rollout": CONFIG.rollout,
                 }
             ),
+            # No input, or every report would first run the sweep, which makes this file.
+            tries=str(TRIES),
+            content=sha256(TRIES.read_bytes()).hexdigest(),
             output=subpath(output[0], strip_suffix=".csv"),
             code=digest("askd.reporting.sweep_table"),
         message:
             "Table of the sweep"
         shell:
-            "python -m askd sweep-table --settings {params.settings:q} --tries {input}"
+            "python -m askd sweep-table --settings {params.settings:q} --tries {params.tries:q}"
             " --output {params.output} > {log} 2>&1"
 
 
@@ -52,9 +56,10 @@ rule report:
         claims=rules.claims.output,
         theory=rules.theory.output,
         times=rules.times.output,
-        figures=[rules.figures.output] if CONFIG.figures else [],
-        estimators=[rules.variance.output, rules.curves.output] if CONFIG.estimators else [],
-        audit=rules.sandbox_audit.output if PROGRAMS else [],
+        figures=rules.figures.output if CONFIG.figures else [],
+        variance=rules.variance.output if CONFIG.estimators else [],
+        curves=rules.curves.output if CONFIG.estimators else [],
+        audit=rules.sandbox_audit.output if PAGE_PROGRAMS else [],
         sweep=rules.sweep_table.output if SWEPT else [],
         models=[f"{LAYOUT.model_folder(name)}/manifest.json" for name in PAGE_SETTINGS.models],
         templates=sorted((ROOT / "askd" / "reporting" / "page" / "templates").iterdir()),

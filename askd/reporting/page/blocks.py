@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from markupsafe import Markup
 
@@ -31,8 +31,6 @@ class Grid:
     caption: str
     header: Sequence[str]
     rows: Sequence[Sequence[str | Markup]]
-    # Headings over several columns, as (text, columns), where there are any.
-    groups: Sequence[tuple[str, int]] = ()
     # Whether entries are prose, and their lines are to be broken.
     prose: bool = False
     kind: str = "grid"
@@ -70,9 +68,9 @@ class Folded:
 
 @dataclass(frozen=True)
 class Section:
-    """A section, or with `level` 3 a part of the section before it."""
+    """A heading with what is below it; `parts` are sections of a lower rank."""
 
     id: str
     title: str
-    blocks: Sequence[Block | Folded] = field(default=())
-    parts: Sequence[Section] = field(default=())
+    blocks: Sequence[Block | Folded] = ()
+    parts: Sequence[Section] = ()
