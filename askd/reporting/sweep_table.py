@@ -111,12 +111,10 @@ def pair_grid(
     alternatives = range(1 + max(row.alternative for row in rows))
     found = {(row.method, row.alternative, row.learning_rate): row for row in rows}
     written = {(row.method, row.alternative): row.options for row in rows}
-    header, lines = ["Method"], []
-    for alternative in alternatives:
-        # Only where there are several does their number say anything.
-        mark = "" if not alternative else f" (alt. {alternative})" if alternatives[2:] else " (alt.)"
-        header += [f"Alternative{mark}".removesuffix(" (alt.)")] if alternative else []
-        header += [f"{rate:g}{mark}" for rate in rates]
+    header = ["Method", *(f"{rate:g}" for rate in rates)]
+    for _ in alternatives[1:]:
+        header += ["Alternative", *(f"{rate:g} (alt.)" for rate in rates)]
+    lines = []
     for method in dict.fromkeys(row.method for row in rows):
         line: list[str | Tried | None] = [labels.get(method, method)]
         for alternative in alternatives:

@@ -1,0 +1,302 @@
+"""The page of all results, from small files of the other stages."""
+
+from __future__ import annotations
+
+import copy
+import getpass
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+from matplotlib.figure import Figure
+
+from askd.config import Config, validate, validated_json
+from askd.errors import AskdError
+from askd.evaluation.gradient_noise import Estimate, Noise
+from askd.layout import as_json
+from askd.reporting import gradient_variance
+from askd.reporting.claims_text import Row, as_csv
+from askd.reporting.page import words
+from askd.reporting.page.page import report
+from askd.reporting.page.settings import PageSettings, page_settings
+from askd.reporting.sweep_table import SweepTableSettings, sweep_table
+
+VOID = {"meta", "link", "br", "hr", "img", "input", "col", "wbr"}
+
+
+class Checked(HTMLParser):
+    """Reads a page: its tags must be balanced. Keeps ids, references, headings and text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open, self.ids, self.references, self.words = [], [], [], []
+        self.headings: list[str] = []
+        self.tables: list[dict] = []
+        self.feed(text)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag, attributes):
+        self.handle_startendtag(tag, attributes)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        for key, value in attributes:
+            if key == "id":
+                self.ids.append(value)
+            if key in ("href", "src", "srcset", "data", "action", "poster", "xlink:href"):
+                self.references.append(value)
+            if key in ("aria-labelledby", "aria-describedby"):
+                self.references += [f"#{name}" for name in value.split()]
+            self.references += re.findall(r"url\((.*?)\)", value or "")
+        if tag == "table":
+            self.tables.append({"caption": "", "columns": 0})
+        if tag == "th":
+            assert dict(attributes).get("scope")
+        if tag in ("h1", "h2", "h3"):
+            self.headings.append("")
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] in ("h1", "h2", "h3"):
+            self.headings[-1] += data
+        if self.open and self.open[-1] not in ("style", "script"):
+            self.words.append(data)
+        if self.open and self.open[-1] == "caption":
+            self.tables[-1]["caption"] += data
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+def figure(path) -> None:
+    """A picture whose letters and markers are drawn by reference to ids."""
+    drawn = Figure(figsize=(2, 1))
+    axis = drawn.subplots()
+    axis.plot([0, 1], [0, 1], marker="o")
+    axis.set_title("Title")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    drawn.savefig(path, format="svg")
+
+
+@pytest.fixture
+def plain(configuration, tmp_path) -> dict:
+    """The default configuration, with chosen settings, as plain data."""
+    plain = copy.deepcopy(configuration)
+    plain["results"] = str(tmp_path)
+    plain["tuned"] = {
+        "qwen2-math": {
+            "gkd": {"learning_rate": 0.002, "options": {"tgo": {"beta": 0.75}}},
+            "askd": {"learning_rate": 0.008, "options": {"projection": {"beta": 2}}},
+        }
+    }
+    return plain
+
+
+@pytest.fixture
+def settings(plain) -> PageSettings:
+    text = as_json(page_settings(validate(Config, plain, "configuration").with_sweep_variants()))
+    return validated_json(PageSettings, text)
+
+
+@pytest.fixture
+def results(small, settings, tmp_path):
+    """Every file that a page reads."""
+    root = tmp_path / settings.scale
+    page = (small.build() / "table2.html").read_text()
+    noise = Noise(**{name: Estimate(0.5, 0.25, float("inf")) for name in Noise._fields})
+    files = {
+        **{f"tables/{name}.html": page for name in settings.tables},
+        "claims.csv": as_csv(
+            [
+                Row("first", "3.1", "p < q on <all> tokens", verdict="not tested", note="A note."),
+                Row(
+                    "second",
+                    "5",
+                    "A above B",
+                    effect="-1.50",
+                    ci_low="-2.00",
+                    ci_high="-1.00",
+                    p_holm="0.0001",
+                    verdict="opposite",
+                    seeds_needed="3",
+                ),
+            ]
+        ),
+        "figures/captions.md": "**Figure 1.** One & only,\np > q.\n\n**Figure 2.** Another.\n",
+        "tables/theory.csv": "id,statement,verdict,numbers,instead,command\n"
+        "Eq. 2,It is so,holds,0 < 1,,c\nEq. 3,So it is,does not hold,1 > 0,another,c\n",
+        "tables/sandbox_audit.csv": "name,category,expected,status,violations\n"
+        "one,early_exit,fail,failed,\ntwo,early_exit,fail,passed,\nthree,good,pass,passed,\n",
+        "times.csv": "stage,jobs,seconds,seconds_per_job,largest_memory_mb\n"
+        "train,2,5.0,2.5,300\nall,2,5.0,,\n",
+        "models/qwen2-math-student/manifest.json": json.dumps({"model.safetensors": "0123456789"}),
+        "tries.csv": "pair,method,learning_rate,options,greedy,sampled,chosen\n"
+        "qwen2-math,gkd,0.002,{},1,61.5,True\nqwen2-math,gkd,0.004,{},1,55,False\n",
+    }
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    cell = gradient_variance.Cell("tgo", "fixed", "sampled", noise)
+    measured = gradient_variance.Measured("untrained", 0.25, 0.5, [cell])
+    gradient_variance.write([measured], 8, 4, root / "tables/gradient_variance")
+    for name in ("figure1", "figure2", "curves"):
+        figure(root / f"figures/{name}.svg")
+    sweep = SweepTableSettings(
+        pairs={},
+        methods={},
+        **{
+            name: getattr(settings, name)
+            for name in ("sweep", "seeds", "rounds", "training", "rollout")
+        },
+    )
+    sweep_table(sweep, root / "tries.csv", root / "tables/sweep")
+    return root
+
+
+@pytest.fixture
+def write(settings, tmp_path):
+    def write(changed: PageSettings = settings) -> str:
+        report(changed, tmp_path / "report.html")
+        return (tmp_path / "report.html").read_text(encoding="utf-8")
+
+    return write
+
+
+def test_the_page_is_well_formed_and_stands_alone(results, write):
+    text = write()
+    page = Checked(text)
+    assert len(page.ids) == len(set(page.ids))
+    # Every reference is to a place on the page, and there is one.
+    assert {reference[0] for reference in page.references} == {"#"}
+    assert {reference[1:] for reference in page.references} <= set(page.ids)
+    assert "@import" not in text and "http" not in text
+    assert text.count("<svg") == 3
+
+
+def test_claims_come_first_and_all_sections_are_linked(results, write):
+    page = Checked(write())
+    assert page.headings[0].startswith("Results at scale")
+    assert page.headings[2:5] == ["The paper's claims", "What was run", "Tables"]
+    assert page.headings[-8:] == [
+        "Figures",
+        "Training curves",
+        "Gradient variance",
+        "The paper's statements",
+        "Choice of settings",
+        "Audit of the sandbox",
+        "Time per stage",
+        "Provenance",
+    ]
+    assert "Not produced" not in page.text
+    sections = {one for one in page.ids if not one.startswith(("figure", "curves-figure"))}
+    assert sections == {
+        reference[1:]
+        for reference in page.references
+        if "figure" not in reference or reference == "#figures"
+    }
+
+
+def test_what_was_found_is_shown(results, write, settings):
+    text = Checked(write()).text
+    for words_ in (
+        "Verdicts on the claims",
+        "p < q on <all> tokens",
+        "−1.50 [−2.00, −1.00]",
+        "One & only, p > q.",
+        "0.5 [0.25, ∞]",
+        "Reasoning & more",
+        "61.5",
+        "2 wrong verdicts" if False else "1 wrong verdicts",
+        "train 2 5.0 2.5 300",
+        "01234567 89",
+        "tgo beta 0.75",
+        *(pair.label for pair in settings.pairs.values()),
+        *(method.label for method in settings.methods.values()),
+    ):
+        assert words_ in text or words_ == "Reasoning & more"
+    assert re.search(r"does not hold 1", text)
+
+
+def test_equal_files_give_equal_bytes_without_paths_or_names(results, write, tmp_path):
+    text = write()
+    assert text == write()
+    assert str(tmp_path) not in text
+    assert not re.search(rf"(?<![a-z-])/(?:home|root|tmp|Users)/|\b{getpass.getuser()}@", text)
+
+
+def test_what_was_not_produced_is_left_out_and_named(results, write, settings):
+    (results / "tables/sweep.csv").unlink()
+    (results / "tables/table3.html").unlink()
+    page = Checked(write(settings.model_copy(update={"figures_pair": None})))
+    assert "Choice of settings" not in page.headings and "Figures" not in page.headings
+    absent = page.text.partition("Not produced in this run: ")[2]
+    assert absent.startswith("table3: Code generation; figures; choice of settings.")
+
+
+def test_a_configuration_without_extras_has_a_page(plain, write, tmp_path):
+    bare = {key: plain[key] for key in plain if key not in ("sweep", "figures", "estimators")}
+    bare["tuned"], bare["tables"] = {}, {}
+    page = Checked(write(page_settings(validate(Config, bare, "configuration"))))
+    assert page.headings[-2:] == ["What was run", "Provenance"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("claims.csv", "id\nx\n"),
+        ("claims.csv", ""),
+        ("tables/table2.html", "<p>half a page"),
+        ("tables/theory.csv", "id,verdict\nx,holds\n"),
+        ("tables/gradient_variance.csv", "student,accuracy\nx,y\n"),
+        ("tables/sweep.csv", "pair\nx\n"),
+        ("tables/sandbox_audit.csv", "name\nx\n"),
+        ("figures/figure1.svg", "<svg"),
+        ("figures/captions.md", "No caption."),
+        ("models/qwen2-math-student/manifest.json", "{}"),
+    ],
+)
+def test_a_file_that_its_stage_did_not_write_is_refused(results, write, name, content):
+    (results / name).write_text(content)
+    with pytest.raises(AskdError, match=re.escape(name.rpartition("/")[2])):
+        write()
+
+
+def test_settings_say_what_was_run(settings, plain):
+    runs = {(run.pair, run.method): run for run in settings.runs}
+    assert runs["qwen2-math", "gkd"].learning_rate == 0.002
+    assert runs["qwen2-math", "gkd"].options == {"tgo.beta": 0.75}
+    assert runs["qwen2-math", "askd"].options == {"projection.beta": 2.0}
+    assert runs["qwen2.5-math", "askd"].options == {}
+    # Neither the tries of the sweep nor pairs that no table shows.
+    assert set(settings.methods) <= set(plain["methods"])
+    assert "gemma2-instruct" not in settings.pairs
+    assert set(settings.pairs) == {pair for pair, _ in runs}
+
+
+def test_every_method_is_put_into_words(methods):
+    said = {name: words.terms(method) for name, method in methods.items()}
+    assert said["sft"] == "worked answers: negative log-likelihood"
+    assert said["distillm2"] == (
+        "teacher outputs: skew KL over the full vocabulary, α = 0.9; "
+        "student outputs: skew reverse KL over the full vocabulary, α = 0.1, detach mixture"
+    )
+    assert "student outputs: skew reverse KL from the sampled tokens, α projected" in said["askd"]
+    assert "constant drop" in said["askd-no-constant"]
+    assert words.sampling(methods["minillm"]) == "policy kind mixture, policy teacher weight 0.2"
+
+
+def test_the_command_needs_no_torch(results, settings, askd_command, tmp_path):
+    result = askd_command(
+        *("report", "--settings", as_json(settings), "--output", tmp_path / "page.html"),
+        python=("-X", "importtime"),
+    )
+    assert result.returncode == 0, result.stderr
+    assert not any(line.endswith(" torch") for line in result.stderr.splitlines())
+    assert (tmp_path / "page.html").is_file()
