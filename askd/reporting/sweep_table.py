@@ -152,9 +152,13 @@ def options_text(options: Mapping[str, Any], prefix: str = "") -> str:
     parts = []
     for key, value in options.items():
         name = f"{prefix}{key.replace('_', ' ')}"
-        parts.append(
-            options_text(value, f"{name} ") if isinstance(value, dict) else f"{name} {value}"
-        )
+        if isinstance(value, dict):
+            parts.append(options_text(value, f"{name} "))
+        elif value is True:
+            parts.append(name)
+        else:
+            written = f"{value:g}" if isinstance(value, float) else str(value).replace("_", " ")
+            parts.append(f"{name} {written}")
     return ", ".join(parts)
 
 

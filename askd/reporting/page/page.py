@@ -68,7 +68,7 @@ def run(settings: PageSettings) -> Section:
     """What was run: pairs, tasks, methods, and what all had in common."""
     pairs = Grid(
         "Pairs of teacher and student",
-        ("Pair (counterpart in the paper)", "Task", "Its teacher", "Teacher", "Student"),
+        ("Pair (counterpart in the paper)", "Task", "Kind of teacher", "Teacher", "Student"),
         [
             (
                 pair.label,

@@ -128,12 +128,7 @@ def figures(settings: PageSettings) -> Section | None:
     found = [name for name in _PICTURES if (folder / f"{name}.svg").is_file()]
     if settings.figures_pair is None or not found:
         return None
-    text = (folder / "captions.md").read_text(encoding="utf-8")
-    captions = {
-        f"figure{match[1]}": _inline_markdown(paragraph)
-        for paragraph in text.split("\n\n")
-        if (match := re.match(r"\*\*Figure (\d+)\.\*\*", paragraph))
-    }
+    captions = _captions(folder / "captions.md")
     pair = settings.pairs[settings.figures_pair].label
     return Section(
         "figures",
@@ -317,6 +312,20 @@ def _counted(caption: str, counts: Counter[str], order: Sequence[str]) -> Grid:
 def _picture(path: Path, name: str, caption: str | Markup) -> Picture:
     described_by = f"{name}-caption"
     return Picture(Markup(inline(path, name, described_by)), caption, described_by)
+
+
+def _captions(path: Path) -> dict[str, Markup]:
+    """The captions of Figures 1 and 2 by the names of their files."""
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    captions = {
+        f"figure{match[1]}": _inline_markdown(paragraph)
+        for paragraph in text.split("\n\n")
+        if (match := re.match(r"\*\*Figure (\d+)\.\*\*", paragraph))
+    }
+    for name in _PICTURES:
+        if name not in captions:
+            raise AskdError(f"{path}: no caption of {name}; draw the figures again.")
+    return captions
 
 
 def _inline_markdown(text: str) -> Markup:

@@ -46,11 +46,14 @@ def supervision(method: Method) -> str:
 
 def sampling(method: Method) -> str:
     """How a method differs in its samples and its projection of rewards."""
-    own = {
-        **({} if method.policy is None else {"policy": method.policy.model_dump()}),
-        **({} if method.projection is None else _set(method.projection.model_dump())),
-    }
-    return options_text(own)
+    parts = []
+    if method.policy is not None:
+        options = method.policy.model_dump(exclude={"kind"})
+        parts.append(f"{method.policy.kind} sampling with the teacher, {options_text(options)}")
+    if method.projection is not None:
+        own = {k: v for k, v in method.projection.model_dump().items() if v is not None}
+        parts.append(f"projection with {options_text(own)}")
+    return "; ".join(parts)
 
 
 def _term(term: Any) -> str:
@@ -65,8 +68,7 @@ def _term(term: Any) -> str:
         words += f", α = {skewness:g}"
     if values.pop("clip_correct", False):
         words += ", κ = 0 for correct samples"
-    rest = options_text({key: "" if value is True else value for key, value in values.items()})
-    return ", ".join(filter(None, (words, rest.strip()))).replace(" ,", ",")
+    return ", ".join(filter(None, (words, options_text(values))))
 
 
 def errors(process: ErrorProcess) -> str:
@@ -84,7 +86,8 @@ def model(written: PretrainedFromScratch) -> str:
     until = (
         ""
         if written.stop_at_accuracy is None
-        else f", stopped at {100 * written.stop_at_accuracy:g} % of validation prompts right"
+        else f", stopped once {100 * written.stop_at_accuracy:g} % of validation prompts "
+        "are answered right"
     )
     return (
         f"{written.layers} layers of width {written.hidden_size}, from scratch; at most "
@@ -109,10 +112,8 @@ def protocol(settings: PageSettings) -> list[str]:
     """How all methods were trained and evaluated."""
     training, rollout, evaluation = settings.training, settings.rollout, settings.evaluation
     updates = settings.rounds * training.steps_per_round
-    refresh = (
-        f"sampled anew every {_times(training.refresh_every, 'step')}"
-        if training.refresh_every
-        else "sampled once a round"
+    refresh = {0: "once a round", 1: "anew at every step"}.get(
+        training.refresh_every, f"anew every {training.refresh_every} steps"
     )
     return [
         f"Seeds: {_times(settings.seeds, 'training seed')} of each method; the teacher and the "
@@ -126,7 +127,7 @@ def protocol(settings: PageSettings) -> list[str]:
         + (", then sequences." if training.reduction == "sequence" else "."),
         f"Samples: {rollout.samples_per_prompt} for each prompt and side, at temperature "
         f"{rollout.temperature:g} and top-p {rollout.top_p:g}, of at most "
-        f"{rollout.max_new_tokens} tokens; student outputs are {refresh}.",
+        f"{rollout.max_new_tokens} tokens; student outputs are sampled {refresh}.",
         f"Rewards: normalised by {settings.advantage.normalization}; the skewness is "
         f"α = Φ(β A) with β = {settings.skewness.beta:g} unless a method has its own.",
         f"Evaluation: the greedy answer and {evaluation.samples} samples of each item at "
@@ -141,7 +142,3 @@ def hexadecimal(digits: str) -> str:
 
 def _times(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def _set(values: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if value is not None}
