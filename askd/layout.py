@@ -19,7 +19,16 @@ from collections.abc import Iterable
 from shlex import quote
 from typing import Any
 
-from askd.config import Advantage, Benchmark, Config, Method, Pair, SandboxSettings, Task
+from askd.config import (
+    Advantage,
+    Benchmark,
+    Config,
+    Method,
+    Pair,
+    SandboxSettings,
+    Task,
+    Training,
+)
 
 MODEL_FILES = (
     "config.json",
@@ -169,10 +178,17 @@ class Layout:
 
     # --- rollouts and their quality ------------------------------------------------------------
 
-    @property
-    def window(self) -> int:
+    def training_of(self, wildcards: Any) -> Training:
+        """The training settings of a run."""
+        method, training = self.method_of(wildcards), self.config.training
+        if method is None or method.refresh_every is None:
+            return training
+        return training.model_copy(update={"refresh_every": method.refresh_every})
+
+    def window(self, wildcards: Any) -> int:
         """Steps of a round whose student outputs are sampled before the round begins."""
-        return self.config.training.refresh_every or self.config.training.steps_per_round
+        training = self.training_of(wildcards)
+        return training.refresh_every or training.steps_per_round
 
     def policy_teacher(self, wildcards: Any) -> list[str]:
         """The teacher of a run whose student outputs are sampled together with it, else none."""
@@ -190,11 +206,11 @@ class Layout:
         """The folder of the outputs of a side that a run reads in a round.
 
         Teacher outputs are shared by all methods, and so are those of the untrained student, but
-        not with a method that samples them together with the teacher.
+        not with a method that samples them together with the teacher, or more or fewer at once.
         """
         method = self.method_of(wildcards)
         name = getattr(wildcards, "method", None) or wildcards.run
-        own = side == "student" and method and (round_ > 0 or method.policy is not None)
+        own = side == "student" and method and (round_ > 0 or method.samples_alone)
         run = name if own else "shared"
         folder = self.run.format(pair=wildcards.pair, run=run, seed=wildcards.seed)
         return f"{folder}/round{round_}/{side}"
@@ -266,7 +282,7 @@ class Layout:
                 "method": self.method_of(wildcards),
                 "learning_rate": config.learning_rate(wildcards.pair, wildcards.method),
                 "rounds": config.rounds,
-                "training": config.training,
+                "training": self.training_of(wildcards),
                 "rollout": config.rollout,
                 "advantage": self.advantage_of(wildcards),
                 "skewness": {"beta": self.beta_of(wildcards)},

@@ -222,6 +222,11 @@ class Method(Strict):
         default=None,
         description="Sampling of student outputs together with the teacher; null: without it.",
     )
+    refresh_every: Annotated[int, Field(ge=0)] | None = Field(
+        default=None,
+        description="Own interval of fresh student outputs, in steps (0: once a round); null: as "
+        "`training` says.",
+    )
     projection: Projection | None = Field(
         default=None, description="Own projection of rewards to skewness; null: the common one."
     )
@@ -270,6 +275,11 @@ class Method(Strict):
     def terms(self) -> dict[str, Any]:
         """The terms that the method has, by side."""
         return {side: getattr(self, side) for side in SIDES if getattr(self, side) is not None}
+
+    @property
+    def samples_alone(self) -> bool:
+        """Whether the method's first student outputs differ from those that others share."""
+        return self.policy is not None or self.refresh_every is not None
 
     @property
     def projects(self) -> bool:

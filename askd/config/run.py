@@ -125,7 +125,9 @@ class Config(Strict):
 
     @model_validator(mode="after")
     def _settings_agree(self) -> Config:
-        if self.advantage.sides == "joint" and self.training.refresh_every:
+        refreshes = [self.training.refresh_every]
+        refreshes += [method.refresh_every for method in self.methods.values()]
+        if self.advantage.sides == "joint" and any(refreshes):
             raise ValueError(
                 "advantage.sides: joint needs training.refresh_every: 0, since refreshed student "
                 "outputs have no teacher outputs of the same age to be pooled with"

@@ -2,7 +2,7 @@
 
 The schedule deals the prompts out to the steps of all rounds, the same for every method. The
 teacher answers all prompts of a round. The student answers those of its first window, and the
-train stage refreshes its outputs from there (`training.refresh_every`). A method whose policy
+train stage refreshes its outputs from there (`refresh_every`). A method whose policy
 samples together with the teacher has student outputs of its own from the first round on.
 """
 
