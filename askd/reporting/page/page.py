@@ -10,7 +10,6 @@ from askd.artifacts import write_text
 from askd.reporting.page import provenance, results, words
 from askd.reporting.page.blocks import Bullets, Grid, Section
 from askd.reporting.page.settings import PageSettings
-from askd.reporting.sweep_table import options_text
 
 _ENVIRONMENT = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -105,19 +104,11 @@ def run(settings: PageSettings) -> Section:
 
 def _rates(settings: PageSettings) -> list[Grid]:
     """Learning rate and options of each method on each pair."""
-    runs = {(one.pair, one.method): one for one in settings.runs}
-    rows = []
-    for method, written in settings.methods.items():
-        row = [written.label]
-        for pair in settings.pairs:
-            one = runs.get((pair, method))
-            options = (
-                options_text({key.replace(".", " "): v for key, v in one.options.items()})
-                if one
-                else ""
-            )
-            row.append("" if one is None else f"{one.learning_rate:g} {options}".rstrip())
-        rows.append(row)
+    written = {(run.pair, run.method): words.run(run) for run in settings.runs}
+    rows = [
+        [method.label, *(written.get((pair, name), "") for pair in settings.pairs)]
+        for name, method in settings.methods.items()
+    ]
     labels = [pair.label for pair in settings.pairs.values()]
     caption = "Peak learning rates, and options that were chosen for the pair"
     return [Grid(caption, ("Method", *labels), rows, prose=True)] if rows else []

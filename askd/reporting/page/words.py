@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from askd.config import ErrorProcess, GeneratedTask, Method, PretrainedFromScratch, Task
-from askd.reporting.page.settings import PageSettings
+from askd.config import SIDES, ErrorProcess, GeneratedTask, Method, PretrainedFromScratch, Task
+from askd.reporting.page.settings import PageSettings, Run
 from askd.reporting.sweep_table import options_text
 
 _SIDES = {
@@ -53,7 +53,15 @@ def sampling(method: Method) -> str:
     if method.projection is not None:
         own = {k: v for k, v in method.projection.model_dump().items() if v is not None}
         parts.append(f"projection with {options_text(own)}")
-    return "; ".join(parts)
+    said = {"label", "policy", "projection", "learning_rate", "tuned_as", *SIDES}
+    parts.append(options_text(method.model_dump(exclude=said, exclude_defaults=True)))
+    return "; ".join(filter(None, parts))
+
+
+def run(one: Run) -> str:
+    """The learning rate of a method on a pair, and the options that are the pair's own."""
+    options = options_text({key.replace(".", " "): value for key, value in one.options.items()})
+    return f"{one.learning_rate:g} {options}".rstrip()
 
 
 def _term(term: Any) -> str:
