@@ -316,6 +316,7 @@ def test_every_method_is_put_into_words(methods):
     assert words.sampling(methods["minillm"]) == (
         "mixture sampling with the teacher, teacher weight 0.2"
     )
+    assert words.sampling(methods["askd-stale"]) == "student outputs sampled once a round"
     assert words.sampling(methods["askd-beta-2"]) == "projection with beta 2"
 
 

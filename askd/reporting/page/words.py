@@ -54,7 +54,10 @@ def sampling(method: Method) -> str:
         own = {k: v for k, v in method.projection.model_dump().items() if v is not None}
         parts.append(f"projection with {options_text(own)}")
     said = {"label", "policy", "projection", "learning_rate", "tuned_as", *SIDES}
-    parts.append(options_text(method.model_dump(exclude=said, exclude_defaults=True)))
+    rest = method.model_dump(exclude=said, exclude_defaults=True)
+    if "refresh_every" in rest:
+        parts.append(f"student outputs sampled {_refresh(rest.pop('refresh_every'))}")
+    parts.append(options_text(rest))
     return "; ".join(filter(None, parts))
 
 
@@ -120,9 +123,6 @@ def protocol(settings: PageSettings) -> list[str]:
     """How all methods were trained and evaluated."""
     training, rollout, evaluation = settings.training, settings.rollout, settings.evaluation
     updates = settings.rounds * training.steps_per_round
-    refresh = {0: "once a round", 1: "anew at every step"}.get(
-        training.refresh_every, f"anew every {training.refresh_every} steps"
-    )
     return [
         f"Seeds: {_times(settings.seeds, 'training seed')} of each method; the teacher and the "
         "student before distillation are one model each.",
@@ -135,7 +135,8 @@ def protocol(settings: PageSettings) -> list[str]:
         + (", then sequences." if training.reduction == "sequence" else "."),
         f"Samples: {rollout.samples_per_prompt} for each prompt and side, at temperature "
         f"{rollout.temperature:g} and top-p {rollout.top_p:g}, of at most "
-        f"{rollout.max_new_tokens} tokens; student outputs are sampled {refresh}.",
+        f"{rollout.max_new_tokens} tokens; student outputs are sampled "
+        f"{_refresh(training.refresh_every)}.",
         f"Rewards: normalised by {settings.advantage.normalization}; the skewness is "
         f"α = Φ(β A) with β = {settings.skewness.beta:g} unless a method has its own.",
         f"Evaluation: the greedy answer and {evaluation.samples} samples of each item at "
@@ -150,3 +151,7 @@ def hexadecimal(digits: str) -> str:
 
 def _times(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _refresh(steps: int) -> str:
+    return {0: "once a round", 1: "anew at every step"}.get(steps, f"anew every {steps} steps")
