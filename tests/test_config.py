@@ -9,6 +9,7 @@ import typing
 from pathlib import Path
 
 import pytest
+import yaml
 from pydantic import BaseModel, TypeAdapter
 
 from askd import config
@@ -104,7 +105,18 @@ def test_a_key_that_is_like_no_other_lists_all():
         ("benchmarks/arithmetic-easy/task", "aritmetic", "task", "aritmetic", "arithmetic"),
         ("benchmarks/arithmetic-easy/level", "esy", "level", "esy", "easy"),
         ("tuned", {"qwen2-mat": {}}, "pair", "qwen2-mat", "qwen2-math"),
-        ("tuned", {"qwen2-math": {"gdk": 0.1}}, "method", "gdk", "gkd"),
+        ("tuned", {"qwen2-math": {"gdk": {"learning_rate": 0.1}}}, "method", "gdk", "gkd"),
+        ("methods/askd-batch/tuned_as", "asdk", "method", "asdk", "askd"),
+        (
+            "pairs/qwen2.5-coder/tuned_as",
+            "deepsek-coder",
+            "pair",
+            "deepsek-coder",
+            "deepseek-coder",
+        ),
+        ("sweep/alternatives", {"gdk": [{}]}, "method", "gdk", "gkd"),
+        ("figures/pair", "qwen2-mat", "pair", "qwen2-mat", "qwen2-math"),
+        ("estimators/pair", "qwen2-mat", "pair", "qwen2-mat", "qwen2-math"),
         ("sweep/benchmarks", ["arithmetic"], "benchmark", "arithmetic", "arithmetic-hard"),
         ("sweep/methods", ["ask"], "method", "ask", "askd"),
         ("sweep/pairs", ["zzz"], "pair", "zzz", None),
@@ -154,6 +166,13 @@ def test_an_unknown_name_names_the_nearest(configuration, path, value, kind, wor
             {**SKL, "estimator": "full_vocabulary", "advantage_factor": True},
             "unknown key 'advantage_factor'",
         ),
+        (
+            "tgo",
+            {**SKL, "estimator": "full_vocabulary", "skewness": 0.9, "outcome": "leave_one_out"},
+            "outcome needs skewness: projected",
+        ),
+        ("tgo", {**SKL, "outcome": "leave_one_out"}, "unknown key 'outcome'"),
+        ("tgo", {**SKL, "estimator": "full_vocabulary", "outcome": "mean"}, "leave_one_out"),
     ],
 )
 def test_a_bad_term_is_refused(side, term, reason):
@@ -288,12 +307,28 @@ NEEDS = {
     "speculative-kd": (NO, NO, NO, NO, YES, ["kullback_leibler"], "none"),
     "distillm2": (NO, NO, NO, NO, YES, ["skew"], "none"),
     "askd": (YES, YES, YES, YES, NO, ["sampled"], "rewards"),
+    "askd-plus": (YES, YES, NO, NO, YES, ["skew"], "rewards"),
     "askd-wo-1": (YES, YES, NO, NO, YES, ["skew"], "rewards"),
     "askd-wo-2": (NO, YES, YES, YES, NO, ["sampled"], "rewards"),
     "askd-wo-3": (YES, YES, YES, YES, NO, ["sampled"], "rewards"),
     "askd-wo-2-3": (NO, NO, YES, YES, NO, ["sampled"], "none"),
     "grpo": (YES, YES, YES, YES, NO, ["sampled"], "rewards"),
+    **dict.fromkeys(
+        (
+            "askd-beta-0.5",
+            "askd-beta-1",
+            "askd-beta-2",
+            "askd-batch",
+            "askd-no-constant",
+            "askd-reward-to-go",
+            "askd-stale",
+            "askd-stale-ratio",
+        ),
+        (YES, YES, YES, YES, NO, ["sampled"], "rewards"),
+    ),
 }
+# Methods whose rewards become skewness; the others read rewards for kappa or a factor, or not.
+PROJECT = {name for name, needs in NEEDS.items() if needs[0] and name != "grpo"}
 
 
 def test_every_shipped_method_is_listed_here(methods):
@@ -310,6 +345,7 @@ def test_what_a_method_needs(methods, name):
         [module.removeprefix("askd.objectives.") for module in method.objective_modules],
         method.supervision,
     ) == NEEDS[name]
+    assert method.projects == (name in PROJECT)
     assert not method.uses_rewards("reference")
 
 
@@ -321,7 +357,8 @@ def test_clipping_alone_needs_rewards():
 
 
 def test_a_methods_own_learning_rate_goes_before_the_tuned_before_the_default(configuration):
-    tuned = changed(configuration, "tuned", {"qwen2-math": {"askd": 0.5, "gkd": 0.25}})
+    chosen = {"askd": {"learning_rate": 0.5}, "gkd": {"learning_rate": 0.25}}
+    tuned = changed(configuration, "tuned", {"qwen2-math": chosen})
     parsed = validate(Config, changed(tuned, "methods/askd/learning_rate", 0.75), "test")
     assert parsed.learning_rate("qwen2-math", "askd") == 0.75
     assert parsed.learning_rate("qwen2-math", "gkd") == 0.25
@@ -334,13 +371,218 @@ def test_learning_rates_are_never_chosen_on_what_is_reported(configuration):
     assert "not for choosing" in refusal(Config, changed(configuration, "sweep/seeds", [0]))
 
 
-def test_a_sweep_adds_each_method_at_each_learning_rate(configuration):
-    parsed = validate(Config, configuration, "test")
+def test_a_sweep_adds_each_try_as_a_method_whatever_was_chosen_before(configuration):
+    chosen = {"askd": {"learning_rate": 0.5, "options": {"projection": {"beta": 9}}}}
+    tuned = changed(configuration, "tuned", {"qwen2-math": chosen})
+    parsed = validate(Config, tuned, "test")
     varied = parsed.with_sweep_variants()
     for name in parsed.sweep.methods:
-        for rate, variant in parsed.sweep.variants(name).items():
-            assert varied.learning_rate("qwen2-math", variant) == rate
-            assert varied.methods[variant].terms == parsed.methods[name].terms
+        rates = parsed.sweep.learning_rates
+        tries = parsed.sweep.tries(name)
+        assert len(tries) == len(rates) * (1 + len(parsed.sweep.alternatives.get(name, [])))
+        for variant, tried in tries.items():
+            assert varied.learning_rate("qwen2-math", variant) == tried.learning_rate
+            method = varied.method("qwen2-math", variant)
+            assert method == varied.methods[variant]
+            if not tried.options:
+                assert method.terms == parsed.methods[name].terms
+                assert method.projection == parsed.methods[name].projection
+    assert varied.methods["askd@0.002@1"].projection.beta == 2
+    assert varied.methods["gkd@0.008@1"].sgo.beta == 0.9
+    assert varied.methods["gkd@0.008@1"].sgo.divergence == "jsd"
+    assert varied.methods["minillm@0.004@1"].policy.teacher_weight == 0.5
+    assert varied.methods["minillm@0.004@1"].policy.kind == "mixture"
+
+
+def test_tries_are_named_by_rate_and_alternative_in_the_order_of_preference(configuration):
+    sweep = {
+        "methods": ["gkd", "sft"],
+        "pairs": ["qwen2-math"],
+        "learning_rates": [0.004, 0.001],
+        "alternatives": {"gkd": [{"tgo": {"beta": 0.9}}, {"tgo": {"beta": 0.1}}]},
+        "seeds": [1000],
+        "benchmarks": ["arithmetic-easy-validation"],
+    }
+    parsed = validate(Config, changed(configuration, "sweep", sweep), "test")
+    tries = parsed.sweep.tries("gkd")
+    assert {name: (tried.learning_rate, tried.options) for name, tried in tries.items()} == {
+        "gkd@0.004": (0.004, {}),
+        "gkd@0.001": (0.001, {}),
+        "gkd@0.004@1": (0.004, {"tgo": {"beta": 0.9}}),
+        "gkd@0.001@1": (0.001, {"tgo": {"beta": 0.9}}),
+        "gkd@0.004@2": (0.004, {"tgo": {"beta": 0.1}}),
+        "gkd@0.001@2": (0.001, {"tgo": {"beta": 0.1}}),
+    }
+    assert list(parsed.sweep.tries("sft")) == ["sft@0.004", "sft@0.001"]
+
+
+@pytest.mark.parametrize(
+    ("option", "reason"),
+    [
+        ({"tgo": {"bta": 0.9}}, "unknown key 'bta'; did you mean 'beta'?"),
+        ({"tgo": {"beta": 2}}, "sweep, gkd@0.002@1: tgo.beta"),
+        ({"tgos": {"beta": 0.9}}, "did you mean 'tgo'?"),
+        ({"projection": {"beta": 2}}, "no term of the method has skewness: projected"),
+    ],
+)
+def test_an_alternative_that_is_no_method_is_refused(configuration, option, reason):
+    parsed = validate(
+        Config, changed(configuration, "sweep/alternatives", {"gkd": [option]}), "test"
+    )
+    with pytest.raises(AskdError) as error:
+        parsed.with_sweep_variants()
+    assert reason in str(error.value)
+    assert str(error.value).startswith("sweep, gkd@0.002@1: ")
+
+
+def test_a_pair_sweeps_the_methods_that_its_tables_show(configuration):
+    tables = {
+        "one": {
+            "title": "x",
+            "pairs": ["qwen2-math"],
+            "systems": ["teacher", "sft", "askd"],
+            "benchmarks": ["arithmetic-easy"],
+            "compare": "askd",
+        },
+        "two": {
+            "title": "y",
+            "pairs": ["qwen2-math", "qwen2.5-math"],
+            "systems": ["askd", "grpo"],
+            "benchmarks": ["arithmetic-easy"],
+            "compare": "askd",
+        },
+    }
+    parsed = validate(Config, changed(configuration, "tables", tables), "test")
+    assert parsed.swept("qwen2-math") == ["sft", "askd", "grpo"]
+    assert parsed.swept("qwen2.5-math") == ["askd", "grpo"]
+    assert parsed.swept("qwen2-instruct") == []
+
+
+def tuned(configuration: dict, **chosen: dict) -> Config:
+    value = {
+        method.replace("_", "-"): {"learning_rate": 0.5, "options": options}
+        for method, options in chosen.items()
+    }
+    return validate(Config, changed(configuration, "tuned", {"qwen2-math": value}), "test")
+
+
+def test_a_method_runs_with_the_options_that_were_chosen_for_its_pair(configuration):
+    parsed = tuned(
+        configuration, gkd={"tgo": {"beta": 0.9}}, minillm={"policy": {"teacher_weight": 0.5}}
+    )
+    gkd = parsed.method("qwen2-math", "gkd")
+    assert gkd.tgo.beta == 0.9 and gkd.sgo.beta == parsed.methods["gkd"].sgo.beta == 0.5
+    assert gkd.label == "GKD"
+    assert parsed.method("qwen2-math", "minillm").policy.teacher_weight == 0.5
+    for name in ("sft", "askd"):
+        assert parsed.method("qwen2-math", name) == parsed.methods[name]
+    for name in ("gkd", "minillm"):
+        assert parsed.method("qwen2.5-math", name) == parsed.methods[name]
+
+
+def test_a_pair_may_use_what_was_chosen_for_another(configuration):
+    own = changed(configuration, "pairs/qwen2.5-math/tuned_as", "qwen2-math")
+    parsed = tuned(own, gkd={"tgo": {"beta": 0.9}})
+    assert parsed.learning_rate("qwen2.5-math", "gkd") == 0.5
+    assert parsed.method("qwen2.5-math", "gkd") == parsed.method("qwen2-math", "gkd")
+    assert parsed.learning_rate("qwen2.5-math", "sft") == parsed.training.learning_rate
+
+
+def test_an_ablation_shares_what_was_chosen_for_its_method_but_for_its_own_row(configuration):
+    """Were the chosen beta put over that of the row, all rows of the ablation would be the same."""
+    parsed = tuned(configuration, askd={"projection": {"beta": 2, "normalization": "batch"}})
+    assert parsed.method("qwen2-math", "askd").projection.beta == 2
+    for name, beta, normalization in (
+        ("askd-beta-0.5", 0.5, "batch"),
+        ("askd-beta-1", 1, "batch"),
+        ("askd-beta-2", 2, "batch"),
+        ("askd-batch", 2, "batch"),
+        ("askd-no-constant", 2, "batch"),
+    ):
+        method = parsed.method("qwen2-math", name)
+        assert (method.projection.beta, method.projection.normalization) == (beta, normalization)
+        assert method.label == parsed.methods[name].label
+        assert method.terms == parsed.methods[name].terms
+        assert parsed.learning_rate("qwen2-math", name) == 0.5
+    # Nor does an ablation without a choice of its own use its own name.
+    assert parsed.method("qwen2.5-math", "askd-batch") == parsed.methods["askd-batch"]
+
+
+def test_a_method_that_shares_no_choice_uses_its_own(configuration):
+    parsed = tuned(configuration, askd_wo_3={"projection": {"beta": 2}})
+    assert parsed.method("qwen2-math", "askd-wo-3").projection.beta == 2
+    assert parsed.method("qwen2-math", "askd").projection is None
+    assert parsed.learning_rate("qwen2-math", "askd") == parsed.training.learning_rate
+
+
+@pytest.mark.parametrize("projection", [{"beta": 2}, {"normalization": "batch"}, {}])
+@pytest.mark.parametrize("name", ["gkd", "sft", "grpo", "askd-wo-2"])
+def test_a_projection_needs_a_reader(configuration, name, projection):
+    message = refusal(Method, {**configuration["methods"][name], "projection": projection})
+    assert "projection: no term of the method has skewness: projected" in message
+
+
+@pytest.mark.parametrize(
+    ("projection", "reason"),
+    [
+        ({"beta": 0}, "projection.beta: Input should be greater than 0"),
+        ({"normalization": "groups"}, "'group' or 'batch'"),
+        ({"bta": 1}, "did you mean 'beta'?"),
+    ],
+)
+def test_a_bad_projection_is_refused(projection, reason):
+    assert reason in refusal(Method, {**WORDS, "tgo": SKL, "projection": projection})
+
+
+def test_a_table_of_different_measures_is_refused(configuration):
+    mixed = ["arithmetic-easy", "instructions-alpaca"]
+    message = refusal(Config, changed(configuration, "tables/table2/benchmarks", mixed))
+    assert "tables.table2.benchmarks: some give a win rate and some pass@1" in message
+    same = ["arithmetic-easy", "programs-mbpp"]
+    validate(Config, changed(configuration, "tables/table2/benchmarks", same), "test")
+
+
+def test_what_the_rewards_of_a_task_are_called(configuration):
+    tasks = validate(Config, configuration, "test").tasks
+    assert {name: task.measure for name, task in tasks.items()} == {
+        "arithmetic": "pass@1",
+        "programs": "pass@1",
+        "instructions": "win rate",
+    }
+
+
+@pytest.mark.parametrize("task", ["arithmetic", "programs", "instructions"])
+def test_levels_that_share_prompts_are_refused(configuration, task):
+    """Else a test prompt of one level could be a training prompt of the other."""
+    level = {"operations": [3, 9], "train": 9, "validation": 9, "test": 9}
+    message = refusal(Config, changed(configuration, f"tasks/{task}/levels/more", level))
+    assert "'more' both have prompts of 3 operations" in message
+    level = {"operations": [8, 9], "train": 9, "validation": 9, "test": 9}
+    validate(Config, changed(configuration, f"tasks/{task}/levels/more", level), "test")
+
+
+@pytest.mark.parametrize("section", ["figures", "estimators", "sweep"])
+def test_a_configuration_may_do_without(configuration, section):
+    parsed = validate(Config, changed(configuration, section, None), "test")
+    assert getattr(parsed, section) is None
+    parsed.with_sweep_variants()
+
+
+@pytest.mark.parametrize("key", ["near", "methods"])
+def test_estimators_name_methods(configuration, key):
+    value = "askdd" if key == "near" else ["askdd"]
+    message = refusal(Config, changed(configuration, f"estimators/{key}", value))
+    assert "estimators: unknown method 'askdd'; did you mean 'askd'?" in message
+
+
+def test_the_larger_scale_is_valid(configuration):
+    full = yaml.safe_load((ROOT / "config" / "full.yaml").read_text(encoding="utf-8"))
+    larger = copy.deepcopy(configuration)
+    for name, table in full.pop("tables").items():
+        larger["tables"][name].update(table)
+    parsed = validate(Config, {**larger, **full}, "test")
+    assert parsed.seeds == full["seeds"]
+    assert {pair for table in parsed.tables.values() for pair in table.pairs} == set(parsed.pairs)
 
 
 def test_plain_rollouts_are_unwarped():
