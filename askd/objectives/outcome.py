@@ -33,8 +33,10 @@ def outcome_weight(side: str, alpha: float, kappa: float) -> float:
 def leave_one_out(values: Sequence[float], groups: Sequence[Hashable]) -> list[float]:
     """Each value minus the mean of the others in its group; 0 in a group of one.
 
-    The baseline of an answer does not depend on the answer, so the expectation of the gradient
-    stays as it is.
+    On student outputs the baseline of an answer leaves the expectation of the gradient, as long as
+    the values of the others do not depend on the answer. Rewards that are normalised by group do:
+    then the expectation grows by some G / (G - 1), for G answers. On teacher outputs the baseline
+    also takes away the mean value times the expectation of grad log q, which is zero at q = p only.
 
     Args:
         values: one per answer, [n].
