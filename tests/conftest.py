@@ -255,13 +255,16 @@ def make_rows() -> Callable[..., list]:
     from askd.training.rows import Row
 
     def make(method: Method, seed: int = 0, lengths: tuple[int, ...] = (3, 1, 30, 2, 5)) -> list:
-        chance, advantages = random.Random(seed), random.Random(seed)
+        chance, advantages, outcomes = (random.Random(seed) for _ in range(3))
 
         def tokens(count: int) -> list[int]:
             return [chance.randrange(6, 102) for _ in range(count)]
 
         def logprobs(count: int) -> list[float]:
             return [-3 * chance.random() - 0.1 for _ in range(count)]
+
+        def outcome(term) -> str:
+            return getattr(term, "outcome", "none")
 
         return [
             Row(
@@ -273,6 +276,8 @@ def make_rows() -> Callable[..., list]:
                 text="",
                 alpha=chance.uniform(0.05, 0.95),
                 kappa=float(not (getattr(term, "clip_correct", False) and number % 3 == 1)),
+                # Of the clipped rows, the second adds nothing to the loss.
+                outcome=outcomes.uniform(-1, 1) * (outcome(term) != "none" and number != 4),
                 advantage=advantages.gauss(0, 1),
                 teacher_logprobs=logprobs(length),
                 sampler_logprobs=logprobs(length),

@@ -17,7 +17,16 @@ from askd.objectives import skew_kl, skew_reverse_kl
 from askd.training.objective import Objective, Totals
 
 CONFIG = Path(__file__).resolve().parents[2] / "config" / "methods.yaml"
-SHIPPED = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))["methods"]
+ALL = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))["methods"]
+# The first method of each loss; the others differ in what is before it (projection, staleness).
+SHIPPED = {
+    name: value
+    for number, (name, value) in enumerate(ALL.items())
+    if all(
+        validate(Method, value, name).terms != validate(Method, other, "").terms
+        for other in list(ALL.values())[:number]
+    )
+}
 SKL = {"divergence": "skl", "estimator": "sampled", "skewness": "projected"}
 SRKL = {**SKL, "divergence": "srkl", "clip_correct": True}
 # Options that no shipped method uses.
@@ -118,11 +127,13 @@ def test_the_padding_token_does_not_matter(evaluate, make_rows, name):
     assert_equal(evaluate(METHODS[name], [rows], pad=77), whole)
 
 
-@pytest.mark.parametrize("name", ["askd", "askd-wo-1", "three sides", "reward to go", "clipped"])
+@pytest.mark.parametrize(
+    "name", ["askd", "askd-plus", "askd-wo-1", "three sides", "reward to go", "clipped"]
+)
 @every_reduction
 def test_clipped_rows_may_be_left_out_of_the_batch(evaluate, make_rows, name, reduction):
     rows = make_rows(METHODS[name])
-    kept = [row for row in rows if row.kappa]
+    kept = [row for row in rows if row.counts]
     assert len(kept) < len(rows)
     whole = evaluate(METHODS[name], [rows], rows, reduction)
     assert_equal(evaluate(METHODS[name], [kept], rows, reduction), whole)
@@ -171,7 +182,14 @@ def adaptive_kl(logq, logp):
     return torch.stack(losses)
 
 
-def sampled(reverse: bool, alpha: float | None = None, by_advantage: bool = False):
+def sampled(
+    reverse: bool,
+    alpha: float | None = None,
+    by_advantage: bool = False,
+    constant: bool = True,
+    to_go: bool = False,
+    clipped: bool = False,
+):
     """Eqs. 8 and 9 at the sampled tokens, in probabilities; the rows' own alpha for None."""
 
     def losses(row, logq, logp):
@@ -180,10 +198,24 @@ def sampled(reverse: bool, alpha: float | None = None, by_advantage: bool = Fals
         q, p = chosen.detach().exp(), torch.tensor(row.teacher_logprobs).exp()
         mixture = (1 - weight) * p + weight * q
         share = weight * q / mixture
-        coefficient = (mixture / q).log() + share - 1 if reverse else share
+        logarithm = (mixture / q).log()
+        if to_go:
+            logarithm = torch.stack([logarithm[t:].sum() for t in range(len(logarithm))])
+        coefficient = logarithm + share - (1 if constant else weight) if reverse else share
+        if clipped:
+            ratio = (chosen - torch.tensor(row.sampler_logprobs)).exp()
+            return -torch.minimum(coefficient * ratio, coefficient * ratio.clamp(0.8, 1.2))
         return -coefficient * chosen * (row.advantage if by_advantage else 1)
 
     return losses
+
+
+def skew(row, logq, logp):
+    return skew_kl(logq, logp, row.alpha)
+
+
+def skew_reverse(row, logq, logp):
+    return skew_reverse_kl(logq, logp, row.alpha)
 
 
 def mixed_policy_gradient(rows, row, logq, logp):
@@ -221,16 +253,38 @@ DENSE = {
         "sgo": lambda row, q, p: skew_reverse_kl(q, p, 0.1, detach_mixture=True),
     },
     "askd": {"tgo": sampled(reverse=False), "sgo": sampled(reverse=True)},
-    "askd-wo-1": {
-        "tgo": lambda row, q, p: skew_kl(q, p, row.alpha),
-        "sgo": lambda row, q, p: skew_reverse_kl(q, p, row.alpha),
-    },
+    "askd-plus": {"tgo": skew, "sgo": skew_reverse},
+    "askd-wo-1": {"tgo": skew, "sgo": skew_reverse},
     "askd-wo-2": {"tgo": sampled(False, 0.9), "sgo": sampled(True, 0.1)},
     "askd-wo-3": {"tgo": sampled(reverse=False), "sgo": sampled(reverse=True)},
     "askd-wo-2-3": {"tgo": sampled(False, 0.9), "sgo": sampled(True, 0.1)},
     "grpo": {"tgo": sampled(False, 0.5, by_advantage=True), "sgo": sampled(True, 0.1)},
+    "askd-no-constant": {
+        "tgo": sampled(reverse=False),
+        "sgo": sampled(reverse=True, constant=False),
+    },
+    "askd-reward-to-go": {
+        "tgo": sampled(reverse=False),
+        "sgo": sampled(reverse=True, to_go=True),
+    },
+    "askd-stale-ratio": {
+        "tgo": sampled(reverse=False),
+        "sgo": sampled(reverse=True, clipped=True),
+    },
 }
-CLIPS = {"askd", "askd-wo-1", "askd-wo-2", "grpo"}
+CLIPS = {name for name in SHIPPED if getattr(METHODS[name].sgo, "clip_correct", False)}
+OUTCOMES = {"askd-plus"}
+PROJECTED = {name for name in SHIPPED if METHODS[name].projects}
+
+
+def test_which_methods_clip_project_and_weigh_outcomes():
+    ablations = {"askd-no-constant", "askd-reward-to-go", "askd-stale-ratio"}
+    clip = {"askd", "askd-plus", "askd-wo-1", "askd-wo-2", "grpo", *ablations}
+    assert clip == CLIPS
+    assert {"askd", "askd-plus", "askd-wo-1", "askd-wo-3", *ablations} == PROJECTED
+    for name, method in METHODS.items():
+        for term in method.terms.values():
+            assert (getattr(term, "outcome", "none") != "none") == (name in OUTCOMES)
 
 
 def test_every_shipped_method_has_a_dense_computation():
@@ -253,12 +307,15 @@ def test_the_loss_is_that_of_a_dense_computation(evaluate, models, make_rows, na
                 logp = log_softmax(teacher, row)
             if divergence is mixed_policy_gradient:
                 divergence = partial(divergence, own)
-            losses = divergence(row, log_softmax(student, row), logp).double()
+            logq = log_softmax(student, row)
+            losses = row.kappa * divergence(row, logq, logp).double()
             assert row.kappa == 1 or (name in CLIPS and side == "sgo")
+            if name in OUTCOMES:
+                losses = losses + row.outcome * likelihood(row, logq).double()
             if reduction == "sequence":
-                loss = loss + row.kappa * losses.mean() / len(own)
+                loss = loss + losses.mean() / len(own)
             else:
-                loss = loss + row.kappa * losses.sum() / sum(len(row.response) for row in own)
+                loss = loss + losses.sum() / sum(len(row.response) for row in own)
     loss.backward()
     assert_equal(result, (loss.item(), gradient(student)), tolerance=1e-5)
 
@@ -286,10 +343,7 @@ def with_alpha(rows, number, alpha):
 @pytest.mark.parametrize(
     ("name", "used"),
     [
-        ("askd", True),
-        ("askd-wo-1", True),
-        ("askd-wo-3", True),
-        *((name, False) for name in SHIPPED if name not in ("askd", "askd-wo-1", "askd-wo-3")),
+        *((name, name in PROJECTED) for name in SHIPPED),
     ],
 )
 def test_the_alpha_of_a_row_matters_only_where_skewness_is_projected(
@@ -301,6 +355,53 @@ def test_the_alpha_of_a_row_matters_only_where_skewness_is_projected(
         after = evaluate(METHODS[name], [with_alpha(rows, number, 0.99)])
         assert (abs(after[0] - before[0]) > 1e-4 * abs(before[0])) == used
         assert torch.equal(after[1], before[1]) != used
+
+
+def with_outcomes(rows, outcome):
+    return [dataclasses.replace(row, outcome=outcome(row)) for row in rows]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_outcome_of_a_row_matters_only_where_the_term_says_so(evaluate, make_rows, name):
+    rows = with_outcomes(make_rows(METHODS[name]), lambda row: 0.0)
+    before = evaluate(METHODS[name], [rows])
+    after = evaluate(METHODS[name], [with_outcomes(rows, lambda row: 0.5)])
+    assert torch.equal(after[1], before[1]) != (name in OUTCOMES)
+    assert (after[0] == before[0]) != (name in OUTCOMES)
+
+
+@every_reduction
+def test_an_outcome_is_the_constant_weight_of_the_answers_log_likelihood(
+    evaluate, models, make_rows, reduction
+):
+    """What ASKD+ adds to "w/o (1)", also for clipped rows: no gradient of the outcome itself."""
+    plus, without = METHODS["askd-plus"], METHODS["askd-wo-1"]
+    rows = make_rows(plus)
+    assert any(row.kappa == 0 and row.outcome for row in rows)
+    one, other = (evaluate(method, split(rows, 3), rows, reduction) for method in (plus, without))
+    student, _ = models
+    student.zero_grad()
+    added = torch.zeros((), dtype=torch.float64)
+    for side in ("tgo", "sgo"):
+        own = [row for row in rows if row.side == side]
+        tokens = sum(len(row.response) for row in own)
+        for row in own:
+            answer = -row.outcome * -likelihood(row, log_softmax(student, row)).double().sum()
+            sequence = len(own) * len(row.response)
+            added = added + answer / (sequence if reduction == "sequence" else tokens)
+    added.backward()
+    assert_equal((one[0] - other[0], one[1] - other[1]), (added.item(), gradient(student)), 1e-5)
+
+
+def test_the_weight_of_a_term_holds_for_its_outcomes(evaluate, make_rows):
+    term = SHIPPED["askd-plus"]["sgo"]
+    single, triple = (
+        validate(Method, {"label": "x", "sgo": {**term, "weight": weight}}, "x")
+        for weight in (1, 3)
+    )
+    rows = make_rows(single)
+    loss, slope, _ = evaluate(single, [rows])
+    assert_equal(evaluate(triple, [rows]), (3 * loss, 3 * slope))
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -337,7 +438,7 @@ def test_a_fixed_skewness_of_zero_is_zero(evaluate, make_rows):
     assert_equal(evaluate(zero, [rows]), evaluate(projected, [at_zero]))
 
 
-@pytest.mark.parametrize("name", ["gkd", "askd", "three sides"])
+@pytest.mark.parametrize("name", ["gkd", "askd", "askd-plus", "three sides"])
 def test_sides_add_up(evaluate, make_rows, name):
     method = METHODS[name]
     rows = make_rows(method)
