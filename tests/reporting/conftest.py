@@ -63,7 +63,7 @@ class SmallTable:
                     "decoding": decoding,
                     "sample_id": sample,
                     "correct": sample < int(right),
-                    "reward": 0.0,
+                    "reward": float(sample < int(right)),
                     "reason": "",
                     "finish_reason": "stop",
                     "response_tokens": 1,
@@ -76,7 +76,15 @@ class SmallTable:
             path = self.items_path(pair, system, seed, benchmark)
             write_table(path, table_from_rows(rows, ITEMS), ITEMS)
 
-    def build(self, output="tables", seeds=2, methods=METHODS, audit=None, **changes):
+    def build(
+        self,
+        output="tables",
+        seeds=2,
+        methods=METHODS,
+        audit=None,
+        measure="pass@1",
+        **changes,
+    ):
         """Build the table below the folder `output`, and return that."""
         table = {
             "title": "Reasoning & more",
@@ -90,6 +98,7 @@ class SmallTable:
         build(
             "table2",
             Table(**{**table, **changes}),
+            measure,
             PAIRS,
             BENCHMARKS,
             methods,

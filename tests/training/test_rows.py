@@ -80,6 +80,7 @@ def test_what_was_trained_on_is_kept_as_it_was():
         text="x",
         alpha=0.25,
         kappa=0.0,
+        outcome=0.75,
         reward=1.0,
         advantage=0.5,
         teacher_logprobs=[-0.5, -0.25],
@@ -93,6 +94,16 @@ def test_what_was_trained_on_is_kept_as_it_was():
     assert {**first, **prompt} == {"step": 0, **vars(row)}
     assert last["sampler_logprobs"] == last["teacher_logprobs"] == last["student_logprobs"] == []
     assert math.isnan(last["reward"]) and last["alpha"] == last["kappa"] == 1.0
+    assert last["outcome"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("kappa", "outcome", "counts"),
+    [(1.0, 0.0, True), (0.0, 0.5, True), (1.0, -0.5, True), (0.0, 0.0, False)],
+)
+def test_a_row_counts_by_its_divergence_or_its_outcome(kappa, outcome, counts):
+    row = Row("sgo", "a", 0, [1], [2], "x", kappa=kappa, outcome=outcome)
+    assert row.counts == counts
 
 
 def test_the_table_has_no_row_twice():

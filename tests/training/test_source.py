@@ -82,11 +82,20 @@ TRAINS_ON = {
     "speculative-kd": ["speculative"],
     "distillm2": ["tgo", "sgo"],
     "askd": ["tgo", "sgo"],
+    "askd-plus": ["tgo", "sgo"],
     "askd-wo-1": ["tgo", "sgo"],
     "askd-wo-2": ["tgo", "sgo"],
     "askd-wo-3": ["tgo", "sgo"],
     "askd-wo-2-3": ["tgo", "sgo"],
     "grpo": ["tgo", "sgo"],
+    "askd-beta-0.5": ["tgo", "sgo"],
+    "askd-beta-1": ["tgo", "sgo"],
+    "askd-beta-2": ["tgo", "sgo"],
+    "askd-batch": ["tgo", "sgo"],
+    "askd-no-constant": ["tgo", "sgo"],
+    "askd-reward-to-go": ["tgo", "sgo"],
+    "askd-stale": ["tgo", "sgo"],
+    "askd-stale-ratio": ["tgo", "sgo"],
 }
 
 
@@ -170,6 +179,40 @@ def test_teacher_outputs_without_scores_use_what_their_sampler_recorded(methods,
     for row in source(methods["askd"]).rows(0):
         if row.side == "tgo":
             assert row.teacher_logprobs == row.sampler_logprobs
+
+
+def test_outcomes_are_beside_the_other_samples_of_the_prompt_and_side(methods, source):
+    for step in (0, 1):
+        rows = source(methods["askd-plus"]).rows(step)
+        for row in rows:
+            # Two samples of each prompt: the other one is the whole baseline.
+            [other] = [
+                other
+                for other in rows
+                if (other.side, other.prompt_id) == (row.side, row.prompt_id) and other is not row
+            ]
+            if row.side == "tgo":
+                expected = row.alpha - other.alpha
+            else:
+                expected = row.kappa * (row.alpha - 1) - other.kappa * (other.alpha - 1)
+            assert row.outcome == pytest.approx(expected, abs=1e-15)
+        assert {row.side for row in rows if row.outcome} == {"tgo", "sgo"}
+
+
+def test_a_clipped_answer_has_an_outcome_and_counts(methods, source):
+    rows = [row for step in (0, 1) for row in source(methods["askd-plus"]).rows(step)]
+    clipped = [row for row in rows if row.kappa == 0]
+    assert clipped and all(row.outcome > 0 for row in clipped if row.outcome)
+    assert any(row.counts for row in clipped)
+    for row in rows:
+        assert row.counts == (row.kappa != 0 or row.outcome != 0)
+
+
+def test_a_projected_skewness_alone_gives_no_outcome(methods, source):
+    for name in set(TRAINS_ON) - {"askd-plus"}:
+        for row in source(methods[name]).rows(0):
+            assert row.outcome == 0.0
+            assert row.counts == (row.kappa != 0)
 
 
 def test_student_outputs_never_use_their_samplers_as_the_teachers(methods, source):

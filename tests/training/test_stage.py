@@ -17,7 +17,9 @@ from askd.training import stage
 from askd.training.source import RoundSource
 
 CONFIG = Path(__file__).resolve().parents[2] / "config" / "methods.yaml"
-NAMES = list(yaml.safe_load(CONFIG.read_text(encoding="utf-8"))["methods"])
+SHIPPED = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))["methods"]
+# Those that share the settings of another are ablations of it, and run the same code.
+NAMES = [name for name, value in SHIPPED.items() if "tuned_as" not in value]
 
 
 class Killed(Exception):

@@ -16,7 +16,9 @@ from askd.training.objective import Objective, Totals
 from askd.training.trainer import DistillationTrainer, learning_rate_factor
 
 CONFIG = Path(__file__).resolve().parents[2] / "config" / "methods.yaml"
-NAMES = list(yaml.safe_load(CONFIG.read_text(encoding="utf-8"))["methods"])
+SHIPPED = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))["methods"]
+# Those that share the settings of another are ablations of it, and run the same code.
+NAMES = [name for name, value in SHIPPED.items() if "tuned_as" not in value]
 BASE = {"learning_rate": 0.01, "steps_per_round": 6, "prompts_per_step": 2, "warmup_steps": 2}
 
 
@@ -146,6 +148,42 @@ def test_the_log_and_the_rows_of_a_training(make_trainer, make_rows, methods):
         assert (found["step"], found["side"], found["prompt_id"]) == (step, row.side, row.prompt_id)
         assert found["response"] == row.response
         assert found["alpha"] == row.alpha and found["kappa"] == row.kappa
+
+
+def test_the_log_has_the_mean_reward_of_each_side_that_has_rewards(
+    make_trainer, make_rows, methods
+):
+    rows = [
+        dataclasses.replace(row, reward=float(number % 3 == 0))
+        for number, row in enumerate(make_rows(methods["askd"]))
+    ]
+    _, [log] = make_trainer(methods["askd"], Steps(rows), micro_batch_size=3).run()
+    for side in ("tgo", "sgo"):
+        own = [row.reward for row in rows if row.side == side]
+        assert 0 < log[f"{side}_reward"] == pytest.approx(np.mean(own))
+    mixed = [
+        dataclasses.replace(row, reward=float("nan")) if row.side == "tgo" else row for row in rows
+    ]
+    _, [log] = make_trainer(methods["askd"], Steps(mixed)).run()
+    assert "sgo_reward" in log and "tgo_reward" not in log
+
+
+def test_clipped_rows_with_an_outcome_are_part_of_the_step(make_trainer, make_rows, methods):
+    """Without their outcomes the step is another one."""
+    rows = make_rows(methods["askd-plus"])
+    assert {(row.kappa, row.outcome != 0) for row in rows if row.side == "sgo"} == {
+        (1.0, True),
+        (0.0, True),
+        (0.0, False),
+    }
+    results = []
+    dropped = [row if row.kappa else dataclasses.replace(row, outcome=0.0) for row in rows]
+    for changed in (rows, dropped):
+        trainer = make_trainer(methods["askd-plus"], Steps(changed, changed))
+        table, _ = trainer.run()
+        assert table.column("outcome").to_pylist() == [row.outcome for row in [*changed] * 2]
+        results.append(weights(trainer.model))
+    assert np.abs(results[0] - results[1]).max() > 1e-3
 
 
 def test_a_training_that_ended_early_stays_ended(make_trainer, make_rows, methods, tmp_path):
