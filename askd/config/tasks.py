@@ -137,6 +137,12 @@ class PretrainedFromScratch(Strict):
         "so that a student has room; the learning rate stays at its peak until then, and a short "
         "cool-down follows.",
     )
+    lowest_accuracy: Fraction = Field(
+        default=0.0,
+        description="Refuse the model if it answers fewer validation prompts right at temperature "
+        "1: small models do not learn from every seed, and a table of one that did not says "
+        "nothing.",
+    )
     batch_size: PositiveInt = Field(default=64, description="Worked answers per step.")
     learning_rate: PositiveFloat = Field(description="Peak learning rate.")
     seed: int = Field(default=0, description="Seed of the weights and of the data order.")

@@ -168,7 +168,14 @@ class _Phases:
             self.spec.stop_at_accuracy,
         )
         if target is None:
-            return self._phase("falling", 0, steps, peak, final=FINAL_FRACTION)
+            log = self._phase("falling", 0, steps, peak, final=FINAL_FRACTION)
+            lowest = self.spec.lowest_accuracy
+            if lowest and (accuracy := self._accuracy()) < lowest:
+                raise AskdError(
+                    f"models.{self.name}: after {steps} steps the accuracy is {accuracy:.2f}, below "
+                    f"lowest_accuracy {lowest}; raise steps, or choose another seed."
+                )
+            return log
         log = self._phase("peak", 0, steps, peak, final=1.0, is_done=self._accuracy_is_reached)
         taken = log[-1]["step"]
         if taken == steps and not self._accuracy_is_reached(steps):
@@ -224,9 +231,11 @@ class _Phases:
         return trainer.run()[1]
 
     def _accuracy_is_reached(self, step: int) -> bool:
-        """Whether enough validation prompts are answered right, in one sample at temperature 1."""
-        if step % CHECK_EVERY:
-            return False
+        """Whether it is time to look, and the accuracy is high enough."""
+        return step % CHECK_EVERY == 0 and self._accuracy() >= self.spec.stop_at_accuracy
+
+    def _accuracy(self) -> float:
+        """Share of right answers to validation prompts, in one sample at temperature 1."""
         prompts = self.validation
         longest = max(len(prompt["response"]) for prompt in prompts)
         self.language_model.model.eval()
@@ -241,4 +250,4 @@ class _Phases:
         correct = (
             grade(rollouts, prompts, self.task.grader, self.sandbox).column("correct").to_pylist()
         )
-        return sum(correct) / len(correct) >= self.spec.stop_at_accuracy
+        return sum(correct) / len(correct)

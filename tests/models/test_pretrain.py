@@ -55,6 +55,15 @@ def test_an_accuracy_that_is_never_reached_is_an_error(tmp_path):
     assert not (tmp_path / "model").exists()
 
 
+def test_a_teacher_that_has_not_learnt_is_an_error(tmp_path):
+    with pytest.raises(
+        AskdError, match=r"tiny: after 40 steps the accuracy is 0\.\d+, below .* 0.9"
+    ):
+        run(tmp_path, lowest_accuracy=0.9)
+    assert not (tmp_path / "model").exists()
+    run(tmp_path, lowest_accuracy=0.0)
+
+
 def test_a_width_that_heads_do_not_divide_is_an_error(tmp_path):
     with pytest.raises(AskdError, match="hidden_size 12 is not a multiple of twice heads"):
         run(tmp_path, hidden_size=12)
