@@ -151,14 +151,14 @@ class Sweep(Strict):
     )
 
     def tries(self, method: str) -> dict[str, Try]:
-        """The tries of `method` by the name of the variant."""
+        """The tries of `method` by the name of the variant; of equals, the first is chosen."""
         options = [{}, *self.alternatives.get(method, [])]
         return {
             f"{method}@{rate:g}" + (f"@{number}" if number else ""): Try(
                 learning_rate=rate, options=option
             )
             for number, option in enumerate(options)
-            for rate in self.learning_rates
+            for rate in sorted(self.learning_rates)
         }
 
 
