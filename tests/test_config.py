@@ -374,6 +374,7 @@ def test_learning_rates_are_never_chosen_on_what_is_reported(configuration):
 def test_a_sweep_adds_each_try_as_a_method_whatever_was_chosen_before(configuration):
     chosen = {"askd": {"learning_rate": 0.5, "options": {"projection": {"beta": 9}}}}
     tuned = changed(configuration, "tuned", {"qwen2-math": chosen})
+    tuned = changed(tuned, "sweep/learning_rates", [0.002, 0.008])
     parsed = validate(Config, tuned, "test")
     varied = parsed.with_sweep_variants()
     for name in parsed.sweep.methods:
@@ -390,8 +391,8 @@ def test_a_sweep_adds_each_try_as_a_method_whatever_was_chosen_before(configurat
     assert varied.methods["askd@0.002@1"].projection.beta == 2
     assert varied.methods["gkd@0.008@1"].sgo.beta == 0.9
     assert varied.methods["gkd@0.008@1"].sgo.divergence == "jsd"
-    assert varied.methods["minillm@0.004@1"].policy.teacher_weight == 0.5
-    assert varied.methods["minillm@0.004@1"].policy.kind == "mixture"
+    assert varied.methods["minillm@0.002@1"].policy.teacher_weight == 0.5
+    assert varied.methods["minillm@0.002@1"].policy.kind == "mixture"
 
 
 def test_tries_are_named_by_rate_and_alternative_in_the_order_of_preference(configuration):
@@ -406,14 +407,15 @@ def test_tries_are_named_by_rate_and_alternative_in_the_order_of_preference(conf
     parsed = validate(Config, changed(configuration, "sweep", sweep), "test")
     tries = parsed.sweep.tries("gkd")
     assert {name: (tried.learning_rate, tried.options) for name, tried in tries.items()} == {
-        "gkd@0.004": (0.004, {}),
         "gkd@0.001": (0.001, {}),
-        "gkd@0.004@1": (0.004, {"tgo": {"beta": 0.9}}),
+        "gkd@0.004": (0.004, {}),
         "gkd@0.001@1": (0.001, {"tgo": {"beta": 0.9}}),
-        "gkd@0.004@2": (0.004, {"tgo": {"beta": 0.1}}),
+        "gkd@0.004@1": (0.004, {"tgo": {"beta": 0.9}}),
         "gkd@0.001@2": (0.001, {"tgo": {"beta": 0.1}}),
+        "gkd@0.004@2": (0.004, {"tgo": {"beta": 0.1}}),
     }
-    assert list(parsed.sweep.tries("sft")) == ["sft@0.004", "sft@0.001"]
+    assert list(tries)[:3] == ["gkd@0.001", "gkd@0.004", "gkd@0.001@1"]
+    assert list(parsed.sweep.tries("sft")) == ["sft@0.001", "sft@0.004"]
 
 
 @pytest.mark.parametrize(
@@ -426,9 +428,8 @@ def test_tries_are_named_by_rate_and_alternative_in_the_order_of_preference(conf
     ],
 )
 def test_an_alternative_that_is_no_method_is_refused(configuration, option, reason):
-    parsed = validate(
-        Config, changed(configuration, "sweep/alternatives", {"gkd": [option]}), "test"
-    )
+    sweep = changed(configuration, "sweep/learning_rates", [0.002])
+    parsed = validate(Config, changed(sweep, "sweep/alternatives", {"gkd": [option]}), "test")
     with pytest.raises(AskdError) as error:
         parsed.with_sweep_variants()
     assert reason in str(error.value)

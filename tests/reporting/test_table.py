@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from askd.artifacts import ITEMS, read_table, write_table
+from askd.artifacts import ITEMS, read_table, table_from_rows, write_table
 from askd.errors import AskdError
 from askd.reporting.render import marks
 
@@ -147,7 +147,8 @@ def test_notes_say_what_a_reader_needs(small):
     text = " ".join(text_of(small.build(), ".md").split())
     assert "4 of GSM8K, 2 of MATH; 2 samples of each" in text
     assert "trained with 2 seeds" in text
-    assert "Methods marked † use rewards" in text and "marked ‡ use the worked answers" in text
+    assert "Methods marked † use the rewards of sampled answers" in text
+    assert "Methods marked ‡ use the worked answers" in text
     assert "other models and other data" in text
     assert "Big_7B → Small_1B: noisy." in text
     assert "not run here: akl." in text
@@ -156,6 +157,100 @@ def test_notes_say_what_a_reader_needs(small):
     text = " ".join(text_of(small.build(seeds=1, methods=methods), ".md").split())
     assert "1 seed: all intervals cover items only" in text
     assert "†" not in text and "‡" not in text
+
+
+def test_rewards_are_shown_and_not_whether_an_answer_is_called_correct(small):
+    """Half a win counts half."""
+    path = small.items_path("one", "askd", 0, "easy")
+    rows = read_table(path, ITEMS).to_pylist()
+    halved = [{**row, "reward": row["reward"] / 2, "correct": False} for row in rows]
+    write_table(path, table_from_rows(halved, ITEMS), ITEMS)
+    cells = {tuple(row.values())[:4]: row["mean"] for row in rows_of(small.build() / "table2.csv")}
+    # Three of four right at seed 0, two of four at seed 1.
+    assert cells["one", "askd", "easy", "greedy"] == f"{100 * (0.75 / 2 + 0.5) / 2:.2f}"
+
+
+@pytest.mark.parametrize(
+    ("measure", "words"),
+    [
+        ("pass@1", "Accuracy in %. "),
+        ("win rate", "Win rate in % against the fixed baseline answer of each item"),
+    ],
+)
+def test_the_measure_is_named(small, measure, words):
+    output = small.build(measure=measure)
+    text = " ".join(text_of(output, ".md").split())
+    assert words in text
+    for suffix in (".md", ".html"):
+        assert f"Greedy answers ({measure}, the metric of the paper)" in text_of(output, suffix)
+        assert f"Sampled answers ({measure}, mean over" in text_of(output, suffix)
+    other = {"pass@1": "Win rate", "win rate": "Accuracy"}[measure]
+    assert other not in text
+
+
+def test_a_table_that_the_paper_lacks(small):
+    output = small.build(paper=None)
+    text = " ".join(text_of(output, ".md").split())
+    assert "The paper has no such table." in text
+    assert "In parentheses" not in text and "not run here" not in text
+    assert {row["paper"] for row in rows_of(output / "table2.csv")} == {""}
+    assert "(78.9)" not in text_of(output, ".html")
+    assert "The paper has no such table." not in text_of(small.build("other"), ".md")
+
+
+# --- the mean of the pairs -----------------------------------------------------------------------
+
+
+def test_the_mean_of_the_pairs_weighs_each_pair_the_same(small):
+    """Whatever their numbers of items: pair two has three of `hard`, pair one has two."""
+    for system, runs in small.answers.items():
+        for seed, (easy, _) in enumerate(runs):
+            small.write_run("two", system, seed, (easy, "100 200"))
+    rows = rows_of(small.build(average_pairs=True) / "table2.csv")
+    groups = list(dict.fromkeys(row["pair"] for row in rows))
+    assert groups == [*small.pairs, "average"]
+    cells = {tuple(row.values())[:4]: row for row in rows}
+    for system in small.answers:
+        for benchmark in ("easy", "hard", "average"):
+            for metric in ("greedy", "sampled"):
+                one, two, both = (
+                    float(cells[group, system, benchmark, metric]["mean"]) for group in groups
+                )
+                assert both == pytest.approx((one + two) / 2, abs=0.011)
+    mean = cells["average", "askd", "average", "greedy"]
+    assert (mean["n_items"], mean["n_seeds"]) == ("13", "2")
+    assert float(mean["ci_low"]) <= float(mean["mean"]) <= float(mean["ci_high"])
+
+
+def test_the_mean_of_the_pairs_is_tested_and_has_the_papers_numbers(small):
+    small.paper.write_text(
+        "pair,method,benchmark,value\naverage,askd,easy,70.5\naverage,askd,average,60\n"
+    )
+    output = small.build(average_pairs=True)
+    cells = {tuple(row.values())[:4]: row for row in rows_of(output / "table2.csv")}
+    paper = {key: row["paper"] for key, row in cells.items() if row["paper"]}
+    assert paper == {
+        ("average", "askd", "easy", "greedy"): "70.50",
+        ("average", "askd", "average", "greedy"): "60.00",
+    }
+    tests = rows_of(output / "table2_tests.csv")
+    assert len(tests) == 3 * 2 * 3 * 4
+    own = {
+        (row["against"], row["benchmark"]): row
+        for row in tests
+        if (row["pair"], row["metric"]) == ("average", "greedy")
+    }
+    for (against, benchmark), row in own.items():
+        difference = float(cells["average", "askd", benchmark, "greedy"]["mean"]) - float(
+            cells["average", against, benchmark, "greedy"]["mean"]
+        )
+        assert float(row["difference"]) == pytest.approx(difference, abs=0.011)
+    text = " ".join(text_of(output, ".md").split())
+    assert "### Mean of the pairs" in text
+    assert "Mean of the pairs: each pair weighs the same" in text
+    assert "Mean of the pairs" in text_of(output, ".html")
+    assert "Mean of the pairs" in text_of(output, ".tex")
+    assert "Mean of the pairs" not in text_of(small.build("other"), ".md")
 
 
 def test_tables_of_programs_quote_the_audit_of_the_sandbox(small, tmp_path):

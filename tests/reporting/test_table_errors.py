@@ -101,6 +101,12 @@ def test_malformed_paper_numbers(small, text, message):
     fails(small, "paper.csv", message)
 
 
+@pytest.mark.parametrize("reward", [-0.1, 1.5, float("nan")])
+def test_a_reward_that_is_no_share(small, reward):
+    rewrite(small, lambda rows: [{**rows[0], "reward": reward}, *rows[1:]])
+    fails(small, "one/sft/seed0/eval/easy", "a reward is outside 0 to 1")
+
+
 def test_missing_paper_numbers(small):
     small.paper.unlink()
     fails(small, "paper.csv: no such file")
