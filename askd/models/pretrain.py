@@ -172,8 +172,8 @@ class _Phases:
             lowest = self.spec.lowest_accuracy
             if lowest and (accuracy := self._accuracy()) < lowest:
                 raise AskdError(
-                    f"models.{self.name}: after {steps} steps the accuracy is {accuracy:.2f}, below "
-                    f"lowest_accuracy {lowest}; raise steps, or choose another seed."
+                    f"models.{self.name}: after {steps} steps the accuracy is {accuracy:.2f}, "
+                    f"below lowest_accuracy {lowest}; raise steps, or choose another seed."
                 )
             return log
         log = self._phase("peak", 0, steps, peak, final=1.0, is_done=self._accuracy_is_reached)
