@@ -4,6 +4,7 @@ import shlex
 from pathlib import Path
 from types import SimpleNamespace
 
+import pytest
 import yaml
 
 from askd.config import Config, validate
@@ -102,23 +103,217 @@ def test_warped_teacher_outputs_are_scored():
 def test_pooled_moments_read_the_other_side():
     training = {**RAW["training"], "refresh_every": 0}
     joint = layout(advantage={"sides": "joint"}, training=training)
-    teacher, student = job(side="teacher"), job(side="student")
-    assert joint.pooled_rewards(teacher) == joint.own_rewards(student)
-    assert joint.pooled_rewards(student) == joint.own_rewards(teacher)
-    assert layout().pooled_rewards(teacher) == []
+    for run in ("shared", "askd", "askd-batch"):
+        teacher = job(side="teacher", run=run, round="1")
+        student = job(side="student", run=run, round="1")
+        assert joint.pooled_rewards(teacher) == joint.own_rewards(student)
+        assert joint.pooled_rewards(student) == joint.own_rewards(teacher)
+        assert layout().pooled_rewards(teacher) == []
     tables = joint.train_tables(job(method="askd", round="2"))
     own = "results/nano/qwen2-math/askd/seed0/round1"
     assert tables["teacher_skewness"] == f"{own}/teacher/skewness.parquet"
+    assert tables["teacher_rewards"].startswith("results/nano/qwen2-math/shared/seed0/round1/")
+    run = job(run="askd", side="teacher", round="1")
+    shared = "results/nano/qwen2-math/shared/seed0/round1"
+    assert joint.own_rewards(run) == f"{shared}/teacher/rewards.parquet"
+    assert joint.pooled_rewards(run) == f"{own}/student/rewards.parquet"
+
+
+# --- projections ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("round_", [1, 2])
+def test_a_projection_of_its_own_is_of_the_rewards_that_all_share(round_):
+    """Both sides' skewness is the method's own, and nothing else that is not without it."""
+    paths = layout()
+    own = f"results/nano/qwen2-math/askd-batch/seed0/round{round_ - 1}"
+    tables = paths.train_tables(job(method="askd-batch", round=str(round_)))
+    common = paths.train_tables(job(method="askd", round=str(round_)))
+    for model in ("teacher", "student"):
+        assert tables.pop(f"{model}_skewness") == f"{own}/{model}/skewness.parquet"
+        common.pop(f"{model}_skewness")
+        # What the rule that makes this file reads.
+        run = job(run="askd-batch", side=model, round=str(round_ - 1))
+        assert paths.own_rewards(run) == tables[f"{model}_rewards"]
+        assert paths.pooled_rewards(run) == []
+    assert tables == {key: path.replace("/askd/", "/askd-batch/") for key, path in common.items()}
+
+
+def test_a_run_projects_by_the_methods_numbers_where_it_has_any():
+    paths = layout(skewness={"beta": 3}, advantage={"normalization": "group", "epsilon": 0.5})
+    found = {
+        run: (paths.beta_of(job(run=run)), paths.advantage_of(job(run=run)).normalization)
+        for run in ("shared", "askd", "askd-beta-0.5", "askd-batch")
+    }
+    assert found == {
+        "shared": (3, "group"),
+        "askd": (3, "group"),
+        "askd-beta-0.5": (0.5, "group"),
+        "askd-batch": (3, "batch"),
+    }
+    assert paths.advantage_of(job(run="askd-batch")).epsilon == 0.5
+    # The train stage projects refreshed outputs with the same numbers.
+    for method, (beta, normalization) in found.items():
+        if method != "shared":
+            settings = json.loads(paths.train_settings(job(method=method)))
+            assert settings["skewness"] == {"beta": beta}
+            assert settings["advantage"]["normalization"] == normalization
+
+
+# --- what was chosen for a pair ------------------------------------------------------------------
+
+
+def chosen(**options: dict) -> dict:
+    return {
+        "qwen2-math": {
+            method.replace("_", "-"): {"learning_rate": 0.5, "options": value}
+            for method, value in options.items()
+        }
+    }
+
+
+def test_a_chosen_projection_moves_the_skewness_of_that_pair_alone():
+    paths = layout(tuned=chosen(askd={"projection": {"beta": 2}}))
+    shared = layout().train_tables(job(method="askd", round="1"))
+    tables = paths.train_tables(job(method="askd", round="1"))
+    own = "results/nano/qwen2-math/askd/seed0/round0"
+    assert {key for key in tables if tables[key] != shared[key]} == {
+        "teacher_skewness",
+        "student_skewness",
+    }
+    assert tables["teacher_skewness"] == f"{own}/teacher/skewness.parquet"
+    assert paths.beta_of(job(run="askd")) == 2
+    assert json.loads(paths.train_settings(job(method="askd")))["skewness"] == {"beta": 2}
+    elsewhere = job(method="askd", round="1", pair="qwen2.5-math")
+    assert paths.train_tables(elsewhere) == layout().train_tables(elsewhere)
+    assert paths.beta_of(job(run="askd", pair="qwen2.5-math")) == RAW.get("skewness", {}).get(
+        "beta", 1.0
+    )
+
+
+def test_an_ablation_of_a_tuned_method_keeps_its_own_projection():
+    paths = layout(tuned=chosen(askd={"projection": {"beta": 2}}))
+    assert paths.beta_of(job(run="askd-beta-0.5")) == 0.5
+    assert paths.beta_of(job(run="askd-no-constant")) == 2
+    own = "results/nano/qwen2-math/askd-no-constant/seed0/round0"
+    tables = paths.train_tables(job(method="askd-no-constant", round="1"))
+    assert tables["teacher_skewness"] == f"{own}/teacher/skewness.parquet"
+
+
+def test_a_chosen_policy_samples_with_the_chosen_numbers():
+    paths = layout(tuned=chosen(minillm={"policy": {"teacher_weight": 0.5}}))
+    words = shlex.split(paths.policy_options(job(run="minillm")))
+    assert json.loads(words[1]) == {"kind": "mixture", "teacher_weight": 0.5}
+    elsewhere = shlex.split(paths.policy_options(job(run="minillm", pair="qwen2.5-math")))
+    assert json.loads(elsewhere[1])["teacher_weight"] == 0.2
+    settings = json.loads(paths.train_settings(job(method="minillm")))
+    assert settings["method"]["policy"]["teacher_weight"] == 0.5
+
+
+def test_a_policy_that_is_chosen_gives_outputs_of_its_own():
+    policy = {"policy": {"kind": "mixture", "teacher_weight": 0.5}}
+    paths = layout(tuned=chosen(imitkd=policy))
+    own = "results/nano/qwen2-math/imitkd/seed0/round0/student"
+    tables = paths.train_tables(job(method="imitkd", round="1"))
+    assert tables == {"student_rollouts": f"{own}/rollouts.parquet"}
+    assert paths.policy_teacher(job(run="imitkd")) != []
+    assert paths.policy_teacher(job(run="imitkd", pair="qwen2.5-math")) == []
+
+
+def test_tuned_rates_are_used_and_tries_have_their_own():
+    sweep = {**RAW["sweep"], "learning_rates": [0.002]}
+    paths = layout(tuned={"qwen2-math": {"askd": {"learning_rate": 0.5}}}, sweep=sweep)
+
+    def rate(method):
+        return json.loads(paths.train_settings(job(method=method)))["learning_rate"]
+
+    assert rate("askd") == 0.5
+    assert rate("askd-no-constant") == 0.5
+    assert rate("gkd") == RAW["training"]["learning_rate"]
+    assert rate("askd@0.002") == 0.002
+
+
+# --- fresh and stale outputs ---------------------------------------------------------------------
+
+
+def test_outputs_of_another_window_are_the_methods_own():
+    paths = layout()
+    assert paths.window(job(run="shared")) == RAW["training"]["refresh_every"]
+    assert paths.window(job(run="askd")) == RAW["training"]["refresh_every"]
+    assert paths.window(job(run="askd-stale")) == RAW["training"]["steps_per_round"]
+    tables = paths.train_tables(job(method="askd-stale", round="1"))
+    own = "results/nano/qwen2-math/askd-stale/seed0/round0"
+    shared = "results/nano/qwen2-math/shared/seed0/round0"
+    assert tables["student_rollouts"] == f"{own}/student/rollouts.parquet"
+    assert tables["student_skewness"] == f"{own}/student/skewness.parquet"
+    assert tables["teacher_skewness"] == f"{shared}/teacher/skewness.parquet"
+    assert paths.sampling_student(job(run="askd-stale", round="0")) == (
+        "results/nano/models/qwen2-math-student"
+    )
+    settings = json.loads(paths.train_settings(job(method="askd-stale")))
+    assert settings["training"]["refresh_every"] == 0
+    settings = json.loads(paths.train_settings(job(method="askd")))
+    assert settings["training"]["refresh_every"] == RAW["training"]["refresh_every"]
+
+
+# --- evaluation ----------------------------------------------------------------------------------
 
 
 def test_models_of_each_system():
-    paths = layout()
-    assert paths.evaluated_model(job(system="teacher")) == "results/nano/models/qwen2-math-teacher"
-    assert paths.evaluated_model(job(system="student")) == "results/nano/models/qwen2-math-student"
-    trained = "results/nano/qwen2-math/askd/seed0/round2/model"
-    assert paths.evaluated_model(job(system="askd")) == trained
+    paths = layout(rounds=2)
+    models = "results/nano/models"
+    for seed in (0, 5):
+        assert paths.evaluated_model(job(system="teacher"), seed) == f"{models}/qwen2-math-teacher"
+        assert paths.evaluated_model(job(system="student"), seed) == f"{models}/qwen2-math-student"
+        trained = f"results/nano/qwen2-math/askd/seed{seed}/round2/model"
+        assert paths.evaluated_model(job(system="askd"), seed) == trained
     begin = paths.beginning_student(job(method="askd", round="1"))
     assert begin == "results/nano/models/qwen2-math-student"
+
+
+def test_each_evaluation_has_one_job():
+    """All items that tables and sweep read are made, and none by two jobs."""
+    paths = layout()
+    made = []
+    for task, split, systems, seeds in paths.evaluations:
+        made += [
+            paths.items(pair, system, seed, benchmark)
+            for pair in paths.pairs_of(task)
+            for system in systems
+            for seed in seeds
+            for benchmark in paths.benchmarks_of(task, split)
+        ]
+    assert len(made) == len(set(made))
+    read = [
+        path for table in RAW["tables"] for path in paths.table_items(SimpleNamespace(table=table))
+    ]
+    assert set(read) <= set(made)
+    assert set(paths.sweep_items()) <= set(made)
+
+
+def test_validation_items_are_of_the_sweeps_seeds_and_test_items_of_the_tables():
+    jobs = {
+        (task, split, systems[0]): seeds for task, split, systems, seeds in layout().evaluations
+    }
+    assert len(jobs) == 2 * 2 * 3
+    for (_, split, first), seeds in jobs.items():
+        if first == "teacher":
+            assert seeds == [0]
+        else:
+            assert seeds == (list(range(RAW["seeds"])) if split == "test" else [1000])
+    without = {(split, systems[0]) for _, split, systems, _ in layout(sweep=None).evaluations}
+    assert without == {("test", "teacher"), ("test", "sft"), ("validation", "teacher")}
+
+
+def test_an_evaluation_is_told_of_its_own_benchmarks_and_grader():
+    paths = layout()
+    settings = json.loads(paths.evaluate_settings("programs", "test"))
+    assert set(settings["benchmarks"]) == {"programs-humaneval", "programs-mbpp"}
+    assert settings["grader"] == "code" and settings["sandbox"] is not None
+    settings = json.loads(paths.evaluate_settings("arithmetic", "validation"))
+    assert all(name.endswith("-validation") for name in settings["benchmarks"])
+    assert settings["grader"] == "arithmetic" and settings["sandbox"] is None
+    assert paths.pairs_of("programs") == ["deepseek-coder", "qwen2.5-coder"]
 
 
 def test_untrained_systems_are_evaluated_once():
@@ -128,48 +323,69 @@ def test_untrained_systems_are_evaluated_once():
     assert len(items) == len(set(items))
 
 
-def test_tuned_rates_are_used_and_tries_have_their_own():
-    paths = layout(tuned={"qwen2-math": {"askd": 0.5}})
+@pytest.mark.parametrize(
+    ("table", "measure"),
+    [("table1", "win rate"), ("table2", "pass@1"), ("table3", "pass@1"), ("table4", "pass@1")],
+)
+def test_a_table_is_told_what_it_counts(table, measure):
+    settings = json.loads(layout().table_settings(SimpleNamespace(table=table)))
+    assert settings["measure"] == measure
+    assert set(settings["methods"]) == set(RAW["tables"][table]["systems"]) - {"teacher", "student"}
+    assert set(settings["pairs"]) == set(RAW["pairs"])
 
-    def rate(method):
-        return json.loads(paths.train_settings(job(method=method)))["learning_rate"]
 
-    assert rate("askd") == 0.5
-    assert rate("gkd") == RAW["training"]["learning_rate"]
-    assert rate("askd@0.002") == 0.002
+# --- the sweep -----------------------------------------------------------------------------------
 
 
 def test_sweep_reads_validation_items_of_its_own_seeds():
-    for path in layout().sweep_items():
+    items = layout().sweep_items()
+    assert len(items) == len(set(items)) > 0
+    for path in items:
         assert "-validation/" in path
         assert "/seed1000/" in path
 
 
+def test_a_pair_is_tuned_on_the_benchmarks_of_its_task():
+    paths = layout()
+    assert paths.sweep_benchmarks("deepseek-coder") == [
+        "programs-easy-validation",
+        "programs-hard-validation",
+    ]
+    settings = json.loads(paths.tune_settings())
+    assert set(settings["pairs"]) == set(RAW["sweep"]["pairs"])
+    for pair, of_pair in settings["pairs"].items():
+        task = RAW["pairs"][pair]["task"]
+        assert of_pair["benchmarks"]
+        assert all(name.startswith(f"{task}-") for name in of_pair["benchmarks"])
+        shown = {
+            system
+            for table in RAW["tables"].values()
+            if pair in table["pairs"]
+            for system in table["systems"]
+        }
+        assert set(of_pair["tries"]) == shown & set(RAW["sweep"]["methods"])
+        read = [path for path in paths.sweep_items() if f"/{pair}/" in path]
+        assert len(read) == len(of_pair["benchmarks"]) * sum(map(len, of_pair["tries"].values()))
+
+
+def test_without_a_sweep_nothing_is_tuned():
+    paths = layout(sweep=None)
+    assert paths.sweep_items() == []
+    assert json.loads(paths.tune_settings())["pairs"] == {}
+
+
 def test_programs_are_run_in_the_configured_sandbox_and_others_in_none():
-    levels = {"easy": {"operations": [2], "train": 9, "validation": 9, "test": 9}}
-    programs = {"kind": "programs", "levels": levels}
-    pair = {
-        "label": "x",
-        "teacher": "qwen2-math-teacher",
-        "student": "qwen2-math-student",
-        "task": "programs",
-    }
-    own = layout(
-        tasks={**RAW["tasks"], "programs": programs},
-        pairs={**RAW["pairs"], "code": pair},
-        sandbox={"lowest_tier": "landlock"},
-    )
-    assert own.grade_options(job()) == "--grader arithmetic"
-    options = shlex.split(own.grade_options(job(pair="code")))
+    paths = layout(sandbox={"lowest_tier": "landlock"})
+    assert paths.grade_options(job()) == "--grader arithmetic"
+    assert paths.grade_options(job(pair="qwen2-instruct")) == "--grader judge"
+    options = shlex.split(paths.grade_options(job(pair="deepseek-coder")))
     assert options[:3] == ["--grader", "code", "--sandbox"]
     assert json.loads(options[3])["lowest_tier"] == "landlock"
-    assert own.sandbox_of("arithmetic") is None
-    assert own.table_audit(job(table="table2")) == []
-    benchmark = {"task": "programs", "level": "easy", "label": "x"}
-    table = {**RAW["tables"]["table2"], "benchmarks": ["code-easy"]}
-    shown = layout(
-        tasks={**RAW["tasks"], "programs": programs},
-        benchmarks={**RAW["benchmarks"], "code-easy": benchmark},
-        tables={"table3": table},
-    )
-    assert shown.table_audit(job(table="table3")) == ["results/nano/tables/sandbox_audit.csv"]
+    assert paths.sandbox_of("arithmetic") is None
+    assert paths.sandbox_of("programs").lowest_tier == "landlock"
+    for table, audit in (
+        ("table1", []),
+        ("table2", []),
+        ("table3", ["results/nano/tables/sandbox_audit.csv"]),
+    ):
+        assert paths.table_audit(job(table=table)) == audit

@@ -41,8 +41,25 @@ def test_every_item_has_one_greedy_answer_and_all_samples(folders, data, prompt_
     assert sampled == [(prompt_id, sample) for prompt_id in wanted for sample in range(3)]
     summary = json.loads((tmp_path / "eval/sums/summary.json").read_text())
     assert summary["items"] == len(wanted) and summary["samples"] == 3
-    correct = [item["correct"] for item in greedy]
-    assert summary["reward"]["greedy"] == sum(correct) / len(correct)
+    for decoding in ("greedy", "sampled"):
+        rewards = [item["reward"] for item in items if item["decoding"] == decoding]
+        assert summary["reward"][decoding] == sum(rewards) / len(rewards)
+
+
+def test_graded_rewards_are_kept_as_they_are(folders, data, tmp_path, monkeypatch):
+    """A win rate is neither right nor wrong."""
+    from askd.rewards import arithmetic
+    from askd.rewards.result import Grade
+
+    def grade(answers, sandbox):
+        return [Grade(0.25, False, "a tie and a loss") for _ in answers], None
+
+    monkeypatch.setattr(arithmetic, "grade", grade)
+    evaluate(settings(), 0, folders.student, data, tmp_path / "eval")
+    items = read_table(tmp_path / "eval/sums/items.parquet", ITEMS).to_pylist()
+    assert {(item["reward"], item["correct"]) for item in items} == {(0.25, False)}
+    summary = json.loads((tmp_path / "eval/sums/summary.json").read_text())
+    assert summary["reward"] == {"greedy": 0.25, "sampled": 0.25}
 
 
 def test_seed_decides_samples_and_not_greedy_answers(folders, data, tmp_path):
