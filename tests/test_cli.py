@@ -12,6 +12,7 @@ import pytest
 
 from askd import config
 from askd.artifacts import (
+    ITEMS,
     PROMPTS,
     REWARDS,
     ROLLOUTS,
@@ -125,7 +126,10 @@ def test_help_is_printed_without_torch(askd_command, command):
 
 def test_help_lists_every_stage(askd_command):
     text = askd_command("--help").stdout
-    stages = "prompts pretrain schedule rollout score grade project train evaluate schema"
+    stages = (
+        "prompts pretrain schedule rollout score grade project train evaluate table tune claims "
+        "figures-data figures variance curves theory audit times sweep-table report schema"
+    )
     for stage in stages.split():
         assert re.search(rf"\b{stage}\b", text)
 
@@ -134,7 +138,101 @@ def test_the_schema_is_printed(askd_command):
     assert askd_command("schema").stdout == config.schema()
 
 
+EVALUATION = json.dumps(
+    {
+        "evaluation": {"samples": 2},
+        "rollout": {"max_new_tokens": 4},
+        "benchmarks": {"sums": {"task": "t", "level": "easy", "label": "x"}},
+        "grader": "arithmetic",
+    }
+)
+
+
+def evaluation(data, *runs) -> list:
+    words = [word for name, value in runs for word in (f"--{name}", value)]
+    return ["evaluate", "--settings", EVALUATION, "--data", data, *words]
+
+
+def test_one_process_evaluates_the_models_of_all_seeds(askd_command, folders, data, tmp_path):
+    """Each as if it were alone: with its own seed, into its own folder."""
+    shutil.copy(data / "prompts.parquet", data / "test.parquet")
+    runs = [(3, folders.student, "one"), (4, folders.student, "two"), (3, folders.teacher, "three")]
+
+    def run(kind: str, chosen: list) -> dict[str, bytes]:
+        root = tmp_path / kind
+        words = [
+            word
+            for seed, model, name in chosen
+            for word in (("seed", seed), ("model", model), ("output", root / name))
+        ]
+        result = askd_command(*evaluation(data, *words))
+        assert result.returncode == 0, result.stderr
+        files = sorted(path for path in root.rglob("*") if path.is_file())
+        return {str(path.relative_to(root)): path.read_bytes() for path in files}
+
+    together = run("together", runs)
+    assert together == {
+        f"{name}/sums/{file}": together[f"{name}/sums/{file}"]
+        for _, _, name in runs
+        for file in ("items.parquet", "summary.json")
+    }
+    items = {together[f"{name}/sums/items.parquet"] for _, _, name in runs}
+    assert len(items) == 3
+    last = run("alone", runs[-1:])
+    assert last == {name: data for name, data in together.items() if name.startswith("three/")}
+    seeds = [json.loads(together[f"{name}/sums/summary.json"])["seed"] for _, _, name in runs]
+    assert seeds == [3, 4, 3]
+
+
+def test_a_table_without_numbers_of_the_paper_is_written(askd_command, tmp_path):
+    rows = [
+        {
+            "prompt_id": f"p{number}",
+            "decoding": decoding,
+            "sample_id": 0,
+            "correct": True,
+            "reward": 1.0,
+            "reason": "",
+            "finish_reason": "stop",
+            "response_tokens": 1,
+            "text": "",
+        }
+        for decoding in ("greedy", "sampled")
+        for number in range(2)
+    ]
+    path = tmp_path / "results/p/sft/seed0/eval/sums/items.parquet"
+    write_table(path, table_from_rows(rows, ITEMS), ITEMS)
+    table = {"title": "x", "pairs": ["p"], "systems": ["sft"], "benchmarks": ["sums"]}
+    settings = {
+        "name": "mine",
+        "table": {**table, "compare": "sft"},
+        "measure": "pass@1",
+        "pairs": {"p": {"teacher": "t", "student": "s", "task": "t", "label": "P"}},
+        "benchmarks": {"sums": {"task": "t", "level": "easy", "label": "Sums"}},
+        "methods": {"sft": {"label": "SFT", "reference": {"divergence": "nll"}}},
+        "seeds": 1,
+        "results": str(tmp_path / "results"),
+    }
+    output = tmp_path / "tables"
+    result = askd_command("table", "--settings", json.dumps(settings), "--output", output)
+    assert result.returncode == 0, result.stderr
+    assert (output / "mine.csv").read_text().startswith("pair,method,benchmark")
+
+
 # --- what is refused ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "runs",
+    [
+        [("seed", 0), ("seed", 1), ("model", "one")],
+        [("seed", 0), ("model", "one"), ("model", "two")],
+        [("seed", 0), ("model", "one"), ("output", "two")],
+    ],
+)
+def test_models_without_their_own_seed_and_output(refused, data, runs):
+    sentence = refused(*evaluation(data, *runs))
+    assert sentence == "error: evaluate: give each --model its --seed and its --output."
 
 
 def test_an_unknown_key_in_the_settings(refused):
