@@ -144,6 +144,13 @@ class Config(Strict):
             raise ValueError("rollout.temperature: 0 gives equal samples; use a positive one")
         return self
 
+    @model_validator(mode="after")
+    def _chosen_settings_fit(self) -> Config:
+        for pair in self.pairs:
+            for name in self.methods:
+                self.method(pair, name)
+        return self
+
     def with_sweep_variants(self) -> Config:
         """This configuration with each try of the sweep as a method more."""
         if self.sweep is None:
