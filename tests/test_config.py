@@ -481,6 +481,21 @@ def test_a_method_runs_with_the_options_that_were_chosen_for_its_pair(configurat
         assert parsed.method("qwen2.5-math", name) == parsed.methods[name]
 
 
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"tgo": {"bta": 0.9}}, "unknown key 'bta'; did you mean 'beta'?"),
+        ({"projection": {"beta": 2}}, "no term of the method has skewness: projected"),
+        ({"sgo": {"beta": 2}}, "sgo.beta: Input should be less than or equal to 1"),
+    ],
+)
+@pytest.mark.parametrize("pair", ["qwen2-math", "deepseek-coder"])
+def test_chosen_options_that_make_no_method_are_refused(configuration, pair, options, reason):
+    chosen = {pair: {"gkd": {"learning_rate": 0.5, "options": options}}}
+    message = refusal(Config, changed(configuration, "tuned", chosen))
+    assert message.startswith(f"tuned, {pair}, gkd: ") and reason in message
+
+
 def test_a_pair_may_use_what_was_chosen_for_another(configuration):
     own = changed(configuration, "pairs/qwen2.5-math/tuned_as", "qwen2-math")
     parsed = tuned(own, gkd={"tgo": {"beta": 0.9}})

@@ -1,15 +1,22 @@
 import csv
+import json
 import os
+import re
 import signal
 import subprocess
 import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
+import pytest
+import yaml
 
-from askd.artifacts import TRAINED_ON, read_table
+from askd.artifacts import REWARDS, ROLLOUTS, SKEWNESS, TRAINED_ON, read_table
+from askd.config import Advantage
+from askd.rewards.project import project as project_rewards
 
 RESULTS = Path("results/tiny")
+TABLES = yaml.safe_load(Path(__file__).with_name("tiny.yaml").read_text())["tables"]
 
 
 def outputs(folder: Path) -> dict[str, bytes]:
@@ -33,11 +40,127 @@ def test_table_has_every_row(finished):
         "pair", "method", "benchmark", "metric", "mean", "ci_low", "ci_high", "n_items", "n_seeds",
         "paper",
     ]  # fmt: skip
-    methods = ["sft", "gkd", "minillm", "speculative-kd", "distillm2", "askd"]
-    assert list(dict.fromkeys(row["method"] for row in rows)) == ["teacher", "student", *methods]
+    assert list(dict.fromkeys(row["method"] for row in rows)) == TABLES["table2"]["systems"]
     assert {row["benchmark"] for row in rows} == {"arithmetic-easy", "arithmetic-hard", "average"}
     for row in rows:
         assert float(row["ci_low"]) <= float(row["mean"]) <= float(row["ci_high"])
+
+
+def cells(finished, table: str) -> dict[tuple[str, str, str, str], dict[str, str]]:
+    with (finished.folder / RESULTS / f"tables/{table}.csv").open() as file:
+        return {tuple(row.values())[:4]: row for row in csv.DictReader(file)}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_table_is_made(finished, table):
+    found = cells(finished, table)
+    assert {pair for pair, *_ in found} - {"average"} == {
+        {"table1": "qwen2-instruct", "table3": "deepseek-coder"}.get(table, "qwen2-math")
+    }
+    if "systems" in TABLES[table]:
+        assert {system for _, system, *_ in found} == set(TABLES[table]["systems"])
+    text = (finished.folder / RESULTS / f"tables/{table}.md").read_text()
+    assert ("win rate" in text) == (table == "table1")
+    assert ("programs tried to fool or to leave it" in text) == (table == "table3")
+    assert ("Mean of the pairs" in text) == (table == "table4")
+    paper = any(row["paper"] for row in found.values())
+    assert paper != ("The paper has no such table." in text) and paper == table.startswith("table")
+
+
+def test_a_mean_of_one_pair_is_that_pair(finished):
+    for (pair, *rest), row in cells(finished, "table4").items():
+        if pair == "average":
+            own = cells(finished, "table4")["qwen2-math", *rest]
+            assert (row["mean"], row["ci_low"]) == (own["mean"], own["ci_low"])
+
+
+def test_every_report_is_made(finished):
+    for name in (
+        "claims.csv",
+        "claims.md",
+        "figures/figure1.svg",
+        "figures/figure2.svg",
+        "figures/facts.csv",
+        "figures/captions.md",
+        "figures/curves.svg",
+        "tables/gradient_variance.csv",
+        "tables/theory.csv",
+        "tables/sandbox_audit.csv",
+        "report.html",
+        "times.csv",
+    ):
+        assert (finished.folder / RESULTS / name).stat().st_size > 0, name
+    # Nothing was chosen, and the paths of the machine are nobody's business.
+    assert not (finished.folder / RESULTS / "tables/sweep.csv").exists()
+    assert str(finished.folder) not in (finished.folder / RESULTS / "report.html").read_text()
+
+
+def test_answers_of_each_task_are_graded_by_its_grader(finished):
+    for pair, benchmark, grader in (
+        ("qwen2-math", "arithmetic-easy", "arithmetic"),
+        ("deepseek-coder", "programs-mbpp", "code"),
+        ("qwen2-instruct", "instructions-ultra", "judge"),
+    ):
+        path = finished.folder / RESULTS / f"{pair}/askd/seed0/eval/{benchmark}/summary.json"
+        summary = json.loads(path.read_text())
+        assert summary["grader"] == grader
+        assert (summary["sandbox"] is not None) == (grader == "code")
+        assert all(0 <= value <= 1 for value in summary["reward"].values())
+
+
+def test_a_method_that_projects_by_itself_reads_the_common_rewards(finished):
+    """By the batch: an advantage depends on all outputs of a round, and not on its group alone."""
+    pair = finished.folder / RESULTS / "qwen2-math"
+    own = pair / "askd-batch/seed0"
+    for side, rewards in (
+        ("teacher", pair / "shared/seed0/round0/teacher/rewards.parquet"),
+        ("student", pair / "shared/seed0/round0/student/rewards.parquet"),
+    ):
+        assert [path.name for path in (own / "round0" / side).iterdir()] == ["skewness.parquet"]
+        skewness = read_table(own / f"round0/{side}/skewness.parquet", SKEWNESS)
+        batch = Advantage(normalization="batch")
+        expected = project_rewards(read_table(rewards, REWARDS), batch, beta=1.0)
+        assert skewness.to_pylist() == expected.to_pylist()
+        alphas = {
+            (row["prompt_id"], row["sample_id"]): row["alpha"] for row in skewness.to_pylist()
+        }
+        short = {"teacher": "tgo", "student": "sgo"}[side]
+        for row in read_table(own / "round1/trained_on.parquet", TRAINED_ON).to_pylist():
+            if row["side"] == short and row["step"] == 0:
+                assert row["alpha"] == alphas[row["prompt_id"], row["sample_id"]]
+
+
+def test_stale_outputs_are_those_of_the_student_at_the_start_of_the_round(finished):
+    pair = finished.folder / RESULTS / "qwen2-math"
+    for begin in (0, 1):
+        own = pair / f"askd-stale/seed0/round{begin}/student"
+        rollouts = {
+            (row["prompt_id"], row["sample_id"]): row["token_ids"]
+            for row in read_table(own / "rollouts.parquet", ROLLOUTS).to_pylist()
+        }
+        path = pair / f"askd-stale/seed0/round{begin + 1}/trained_on.parquet"
+        rows = [r for r in read_table(path, TRAINED_ON).to_pylist() if r["side"] == "sgo"]
+        assert {row["step"] for row in rows} == set(range(6))
+        for row in rows:
+            assert row["response"] == rollouts[row["prompt_id"], row["sample_id"]]
+    # The first outputs are those that the others share, which are sampled for one step.
+    shared = read_table(pair / "shared/seed0/round0/student/rollouts.parquet", ROLLOUTS)
+    first = pair / "askd-stale/seed0/round0/student/rollouts.parquet"
+    known = {
+        (row["prompt_id"], row["sample_id"]): row["token_ids"]
+        for row in read_table(first, ROLLOUTS).to_pylist()
+    }
+    assert len(shared) * 6 == len(known)
+    for row in shared.to_pylist():
+        assert row["token_ids"] == known[row["prompt_id"], row["sample_id"]]
+
+
+def test_answers_are_worth_something_beside_others_under_the_extension_alone(finished):
+    pair = finished.folder / RESULTS / "qwen2-math"
+    for method, given in (("askd-plus", True), ("askd", False)):
+        path = pair / f"{method}/seed0/round1/trained_on.parquet"
+        outcomes = read_table(path, TRAINED_ON).column("outcome").to_pylist()
+        assert any(outcomes) == given
 
 
 def test_times_are_kept_and_printed(finished):
@@ -90,19 +213,26 @@ def test_a_policy_samples_together_from_the_first_round_on(finished):
 
 
 def test_killed_run_in_another_folder_ends_with_the_same_bytes(finished, tiny):
-    """kill -9 of a training first, then of everything, then of snakemake alone."""
+    """kill -9 of a training first, then of everything, then of snakemake alone.
+
+    Up to the table that these trainings are for, which saves the rest of the workflow.
+    """
     project = tiny()
     _run_until_checkpoint(project, "gkd", kill=_kill_training)
     _run_until_checkpoint(project, "askd", kill=_kill_group)
     _run_until_checkpoint(project, "distillm2", kill=_kill_snakemake)
-    result = project.make()
+    result = project.make(str(RESULTS / "tables/table2.csv"))
     assert result.returncode == 0, result.stdout + result.stderr
     assert "resuming at step" in "".join(
         path.read_text() for path in (project.folder / RESULTS / "logs/train").iterdir()
     )
     theirs, ours = outputs(finished.folder), outputs(project.folder)
-    assert sorted(theirs) == sorted(ours)
-    assert [name for name in theirs if theirs[name] != ours[name]] == []
+    assert {"tables/table2.csv", "tables/table2.html"} <= set(ours) <= set(theirs)
+    trained = [name for name in theirs if re.match("qwen2-math/.*/round2/model/", name)]
+    assert {name for name in trained if name.split("/")[1] in TABLES["table2"]["systems"]} <= set(
+        ours
+    )
+    assert [name for name in ours if theirs[name] != ours[name]] == []
 
 
 def _run_until_checkpoint(project, method, kill):

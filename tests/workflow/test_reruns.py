@@ -1,21 +1,32 @@
+"""What an edit reruns: the jobs that read what was edited, and no other."""
+
 import pytest
+
+MATHS = {
+    *("sft", "gkd", "minillm", "speculative-kd", "distillm2"),
+    *("askd", "askd-plus", "askd-batch", "askd-stale"),
+}
+SAMPLED = {"askd", "askd-batch", "askd-stale"}
+PAIRS = {"qwen2-math", "deepseek-coder", "qwen2-instruct"}
+
+
+def trainings(project) -> set[tuple[str, str]]:
+    """Pairs and methods that would be trained."""
+    return {tuple(job.split(", ")[:2]) for job in project.planned("Train")}
 
 
 def trained_methods(project) -> set[str]:
-    return {job.split(", ")[1] for job in project.planned("Train")}
+    return {method for _, method in trainings(project)}
 
 
 @pytest.mark.parametrize(
     ("module", "methods"),
     [
-        ("objectives/sampled.py", {"minillm", "askd"}),
-        ("objectives/skew.py", {"gkd", "minillm", "speculative-kd", "distillm2"}),
+        ("objectives/sampled.py", SAMPLED | {"minillm"}),
+        ("objectives/skew.py", MATHS - SAMPLED - {"sft"}),
         ("objectives/jensen_shannon.py", {"gkd"}),
         ("objectives/policy_gradient.py", {"minillm"}),
-        (
-            "objectives/reduction.py",
-            {"sft", "gkd", "minillm", "speculative-kd", "distillm2", "askd"},
-        ),
+        ("objectives/reduction.py", MATHS),
     ],
 )
 def test_edit_of_an_objective_reruns_just_its_trainings(finished, module, methods):
@@ -26,6 +37,19 @@ def test_edit_of_an_objective_reruns_just_its_trainings(finished, module, method
         assert trained_methods(finished) == methods
         path.write_text(text + "\n# only a comment\n")
         assert trained_methods(finished) == set()
+    finally:
+        path.write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("grader", "pair"), [("code", "deepseek-coder"), ("judge", "qwen2-instruct")]
+)
+def test_edit_of_a_grader_reruns_just_the_pairs_of_its_tasks(finished, grader, pair):
+    path = finished.folder / f"askd/rewards/{grader}.py"
+    text = path.read_text()
+    try:
+        path.write_text(text + "\n\ndef edited() -> int:\n    return 1\n")
+        assert trainings(finished) == {(pair, "askd")}
     finally:
         path.write_text(text)
 
@@ -41,12 +65,55 @@ def test_edit_of_one_key_reruns_just_what_reads_it(finished):
         path.write_text(text)
 
 
+def test_a_choice_of_settings_reruns_just_the_method_on_the_pairs_that_use_it(finished):
+    """What was chosen for ASKD holds for its ablations; a projection is made anew, no rollout."""
+    path = finished.folder / "config/tuned/tiny.yaml"
+    path.parent.mkdir(exist_ok=True)
+    try:
+        path.write_text(
+            "tuned: {qwen2-math: {askd: {learning_rate: 0.004, options: {projection: {beta: 2}}}}}"
+        )
+        assert trainings(finished) == {("qwen2-math", method) for method in SAMPLED}
+        assert finished.planned("Teacher answers") == set()
+        # The students of later rounds are other ones.
+        assert all("round 1" in job for job in finished.planned("Student answers"))
+    finally:
+        path.unlink()
+
+
+def test_a_sweep_plans_each_try_on_the_pairs_whose_tables_show_its_method(finished):
+    result = finished.make("sweep", "--dry-run", "--config", "'sweep={learning_rates: [0.004]}'")
+    assert result.returncode == 0, result.stdout + result.stderr
+    text = result.stdout + result.stderr
+    assert "Choose settings on validation prompts" in text
+    for job, planned in (
+        ("Train: qwen2-math, gkd@0.004, seed 1000, to round 2", True),
+        ("Train: qwen2-math, gkd@0.004@1, seed 1000, to round 2", True),
+        ("Train: deepseek-coder, askd@0.004@1, seed 1000, to round 2", True),
+        ("Train: qwen2-instruct, askd@0.004, seed 1000, to round 2", True),
+        ("Train: deepseek-coder, gkd@0.004, seed 1000, to round 2", False),
+        ("Train: qwen2-math, kd@0.004, seed 1000, to round 2", False),
+    ):
+        assert (job in text) == planned, job
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (["--config", "trainig={}"], "unknown key 'trainig'; did you mean 'training'?"),
         (["--config", "'sweep={learning_rate: [1]}'"], "did you mean 'learning_rates'?"),
         (["--config", "seeds=0"], "seeds: Input should be greater than 0"),
+        (
+            ["--config", "'sweep={alternatives: {gkd: [{tgo: {bta: 0.9}}]}}'"],
+            "unknown key 'bta'; did you mean 'beta'?",
+        ),
+        (
+            [
+                "--config",
+                "'tuned={qwen2-math: {gkd: {learning_rate: 1, options: {tgo: {bta: 1}}}}}'",
+            ],
+            "unknown key 'bta'; did you mean 'beta'?",
+        ),
     ],
 )
 def test_bad_configuration_is_one_sentence(finished, arguments, sentence):
