@@ -58,7 +58,7 @@ def test_every_table_is_made(finished, table):
     }
     if "systems" in TABLES[table]:
         assert {system for _, system, *_ in found} == set(TABLES[table]["systems"])
-    text = (finished.folder / RESULTS / f"tables/{table}.md").read_text()
+    text = " ".join((finished.folder / RESULTS / f"tables/{table}.md").read_text().split())
     assert ("win rate" in text) == (table == "table1")
     assert ("programs tried to fool or to leave it" in text) == (table == "table3")
     assert ("Mean of the pairs" in text) == (table == "table4")
@@ -152,14 +152,6 @@ def test_stale_outputs_are_those_of_the_student_at_the_start_of_the_round(finish
     assert len(shared) * 6 == len(known)
     for row in shared.to_pylist():
         assert row["token_ids"] == known[row["prompt_id"], row["sample_id"]]
-
-
-def test_answers_are_worth_something_beside_others_under_the_extension_alone(finished):
-    pair = finished.folder / RESULTS / "qwen2-math"
-    for method, given in (("askd-plus", True), ("askd", False)):
-        path = pair / f"{method}/seed0/round1/trained_on.parquet"
-        outcomes = read_table(path, TRAINED_ON).column("outcome").to_pylist()
-        assert any(outcomes) == given
 
 
 def test_times_are_kept_and_printed(finished):

@@ -12,7 +12,7 @@ PAIRS = {"qwen2-math", "deepseek-coder", "qwen2-instruct"}
 
 def trainings(project) -> set[tuple[str, str]]:
     """Pairs and methods that would be trained."""
-    return {tuple(job.split(", ")[:2]) for job in project.planned("Train")}
+    return {tuple(job.split(", ")[:2]) for job in project.planned("Train: ")}
 
 
 def trained_methods(project) -> set[str]:
