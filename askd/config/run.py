@@ -138,6 +138,13 @@ class Config(Strict):
                     raise ValueError(
                         f"sweep.benchmarks: {name} is of test items; never choose on them"
                     )
+            tasks = {self.benchmarks[name].task for name in self.sweep.benchmarks}
+            for pair in self.sweep.pairs:
+                if self.pairs[pair].task not in tasks:
+                    raise ValueError(
+                        f"sweep.benchmarks: none is of {self.pairs[pair].task!r}, the task of the "
+                        f"pair {pair}, which could not be tuned"
+                    )
             if min(self.sweep.seeds) < self.seeds:
                 raise ValueError("sweep.seeds: the seeds of the tables are not for choosing")
         if self.rollout.temperature == 0:
