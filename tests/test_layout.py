@@ -295,7 +295,9 @@ def test_validation_items_are_of_the_sweeps_seeds_and_test_items_of_the_tables()
     jobs = {
         (task, split, systems[0]): seeds for task, split, systems, seeds in layout().evaluations
     }
-    assert len(jobs) == 2 * 2 * 3
+    benchmarks = RAW["benchmarks"].values()
+    kinds = {(benchmark["task"], benchmark.get("split", "test")) for benchmark in benchmarks}
+    assert set(jobs) == {(*kind, first) for kind in kinds for first in ("teacher", "sft")}
     for (_, split, first), seeds in jobs.items():
         if first == "teacher":
             assert seeds == [0]
@@ -346,13 +348,17 @@ def test_sweep_reads_validation_items_of_its_own_seeds():
 
 
 def test_a_pair_is_tuned_on_the_benchmarks_of_its_task():
-    paths = layout()
-    assert paths.sweep_benchmarks("deepseek-coder") == [
-        "programs-easy-validation",
-        "programs-hard-validation",
-    ]
+    validation = {"task": "programs", "level": "easy", "split": "validation", "label": "easy"}
+    sweep = {
+        **RAW["sweep"],
+        "pairs": ["qwen2-math", "deepseek-coder"],
+        "benchmarks": [*RAW["sweep"]["benchmarks"], "programs-easy-validation"],
+    }
+    benchmarks = {**RAW["benchmarks"], "programs-easy-validation": validation}
+    paths = layout(sweep=sweep, benchmarks=benchmarks)
+    assert paths.sweep_benchmarks("deepseek-coder") == ["programs-easy-validation"]
     settings = json.loads(paths.tune_settings())
-    assert set(settings["pairs"]) == set(RAW["sweep"]["pairs"])
+    assert set(settings["pairs"]) == {"qwen2-math", "deepseek-coder"}
     for pair, of_pair in settings["pairs"].items():
         task = RAW["pairs"][pair]["task"]
         assert of_pair["benchmarks"]
