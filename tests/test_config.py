@@ -375,6 +375,12 @@ def test_a_sweep_adds_each_try_as_a_method_whatever_was_chosen_before(configurat
     chosen = {"askd": {"learning_rate": 0.5, "options": {"projection": {"beta": 9}}}}
     tuned = changed(configuration, "tuned", {"qwen2-math": chosen})
     tuned = changed(tuned, "sweep/learning_rates", [0.002, 0.008])
+    alternatives = {
+        "askd": [{"projection": {"beta": 2}}],
+        "gkd": [{"tgo": {"beta": 0.9}, "sgo": {"beta": 0.9}}],
+        "minillm": [{"policy": {"teacher_weight": 0.5}}],
+    }
+    tuned = changed(tuned, "sweep/alternatives", alternatives)
     parsed = validate(Config, tuned, "test")
     varied = parsed.with_sweep_variants()
     for name in parsed.sweep.methods:

@@ -56,9 +56,7 @@ def test_an_accuracy_that_is_never_reached_is_an_error(tmp_path):
 
 
 def test_a_teacher_that_has_not_learnt_is_an_error(tmp_path):
-    with pytest.raises(
-        AskdError, match=r"tiny: after 40 .* is 0\.\d+, below .* 0.9"
-    ):
+    with pytest.raises(AskdError, match=r"tiny: after 40 .* is 0\.\d+, below .* 0.9"):
         run(tmp_path, lowest_accuracy=0.9)
     assert not (tmp_path / "model").exists()
     run(tmp_path, lowest_accuracy=0.0)

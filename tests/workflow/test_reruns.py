@@ -86,14 +86,16 @@ def test_a_choice_of_settings_reruns_just_the_method_on_the_pairs_that_use_it(fi
 
 
 def test_a_sweep_plans_each_try_on_the_pairs_whose_tables_show_its_method(finished):
-    result = finished.make("sweep", "--dry-run", "--config", "'sweep={learning_rates: [0.004]}'")
+    sweep = "{learning_rates: [0.004], alternatives: {gkd: [{tgo: {beta: 0.9}}]}}"
+    result = finished.make("sweep", "--dry-run", "--config", f"'sweep={sweep}'")
     assert result.returncode == 0, result.stdout + result.stderr
     text = result.stdout + result.stderr
     assert "Choose settings on validation prompts" in text
     for job, planned in (
         ("Train: qwen2-math, gkd@0.004, seed 1000, to round 2", True),
         ("Train: qwen2-math, gkd@0.004@1, seed 1000, to round 2", True),
-        ("Train: qwen2-math, askd@0.004@1, seed 1000, to round 2", True),
+        ("Train: qwen2-math, askd@0.004, seed 1000, to round 2", True),
+        ("Train: qwen2-math, sft@0.004@1, seed 1000, to round 2", False),
         # No table shows them.
         ("Train: qwen2-math, grpo@0.004, seed 1000, to round 2", False),
         ("Train: qwen2.5-math, gkd@0.004, seed 1000, to round 2", False),
