@@ -28,8 +28,11 @@ full: $(INSTALLED)
 sweep: $(INSTALLED)
 	@$(call snakemake,sweep $(ARGUMENTS))
 
+# What measures the machine, or uses all of it, runs by itself.
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 \
+		--ignore tests/sandbox --ignore tests/workflow
+	$(BIN)/python -m pytest tests/sandbox tests/workflow
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
