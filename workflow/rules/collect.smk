@@ -35,6 +35,10 @@ for figure in ["figure1", "figure2"] if CONFIG.figures else []:
 
 
 PUBLISHED = ROOT / "docs" / "results"
+PUBLISHED_FIGURES = [
+    *(["figure1", "figure2"] if CONFIG.figures else []),
+    *(["curves"] if CONFIG.estimators else []),
+]
 
 
 rule publish:
@@ -46,24 +50,19 @@ rule publish:
             *rules.theory.output[1:],
             *rules.times.output[1:],
         ],
-        figures=[
-            *(
-                expand(f"{LAYOUT.root}/figures/{{name}}.svg", name=["figure1", "figure2"])
-                if CONFIG.figures
-                else []
-            ),
-            *(rules.curves.output[1:2] if CONFIG.estimators else []),
-        ],
+        figures=expand(f"{LAYOUT.root}/figures/{{name}}.png", name=PUBLISHED_FIGURES),
     output:
         page=PUBLISHED / f"{CONFIG.scale}.md",
-        figures=directory(PUBLISHED / f"{CONFIG.scale}-figures"),
+        figures=[PUBLISHED / f"{CONFIG.scale}-{name}.png" for name in PUBLISHED_FIGURES],
     log:
         f"{LAYOUT.logs}/publish.log",
     conda:
         "../../envs/report.yaml"
+    params:
+        prefix=subpath(output.page, strip_suffix=".md"),
     message:
         "Publish claims, tables, figures and times"
     shell:
-        "(mkdir -p {output.figures} && for figure in {input.figures}; do"
-        ' cp "$figure" {output.figures}; done && awk \'FNR == 1 && NR > 1 {{ print "" }} 1\''
-        " {input.pages} > {output.page}) 2> {log}"
+        "(for figure in {input.figures}; do"
+        ' cp "$figure" {params.prefix}-$(basename "$figure"); done'
+        " && awk 'FNR == 1 && NR > 1 {{ print \"\" }} 1' {input.pages} > {output.page}) 2> {log}"
