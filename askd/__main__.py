@@ -319,8 +319,8 @@ def variance(
 ) -> None:
     """Measure how noisy the gradient of each estimator is."""
     from askd.config import validated_json
-    from askd.training.variance import VarianceSettings
-    from askd.training.variance import variance as run
+    from askd.reporting.variance import VarianceSettings
+    from askd.reporting.variance import variance as run
 
     run(validated_json(VarianceSettings, settings), seed, teacher, student, near, prompts, output)
 

@@ -45,7 +45,7 @@ rule variance:
         near=subpath(input.near, parent=True),
         output=subpath(output[0], strip_suffix=".csv"),
         code=digest(
-            "askd.training.variance",
+            "askd.reporting.variance",
             "askd.objectives.sampled",
             "askd.objectives.skew",
             CONFIG.tasks[ESTIMATORS_PAIR.task].grader_module,

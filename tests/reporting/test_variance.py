@@ -11,8 +11,8 @@ import torch
 
 from askd.config import validated_json
 from askd.errors import AskdError
+from askd.reporting.variance import ESTIMATORS, SKEWNESSES, VarianceSettings, gradient, variance
 from askd.training.objective import Objective, Totals
-from askd.training.variance import ESTIMATORS, SKEWNESSES, VarianceSettings, gradient, variance
 
 SETTINGS = {
     "rollout": {"samples_per_prompt": 2, "max_new_tokens": 6},
