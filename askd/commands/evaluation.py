@@ -1,0 +1,69 @@
+"""Commands that evaluate models and the sandbox."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from askd.commands.options import Settings, option
+from askd.errors import AskdError
+
+app = typer.Typer()
+
+
+@app.command()
+def evaluate(
+    settings: Settings,
+    seed: Annotated[list[int], option("Seed of a model's samples.")],
+    model: Annotated[list[Path], option("Model folder.")],
+    output: Annotated[list[Path], option("The folder to write for the model.")],
+    data: Annotated[Path, option("Folder of the task's prompts tables.")],
+) -> None:
+    """Evaluate one or more models on benchmarks: repeat --seed, --model and --output."""
+    from askd.config import validated_json
+    from askd.evaluation.evaluate import EvaluateSettings
+    from askd.evaluation.evaluate import evaluate as run
+
+    if not len(seed) == len(model) == len(output):
+        raise AskdError("evaluate: give each --model its --seed and its --output.")
+    chosen = validated_json(EvaluateSettings, settings)
+    for one_seed, one_model, one_output in zip(seed, model, output, strict=True):
+        run(chosen, one_seed, one_model, data, one_output)
+
+
+@app.command()
+def sandbox(
+    check: Annotated[bool, typer.Option("--check", help="Say which tiers work here.")] = False,
+    settings: Settings = "{}",
+    program: Annotated[Path | None, option("File of a program to run.")] = None,
+    tests: Annotated[Path | None, option("File of Python tests of it.")] = None,
+    entry_point: Annotated[str, option("The function or class that the tests call.")] = "",
+) -> None:
+    """Run a program that is not trusted against tests, or check the sandbox itself.
+
+    Exits with code 0 if the program passes, or if the check finds a tier that `settings` allow.
+    """
+    from askd.config import SandboxSettings, validated_json
+    from askd.sandbox.stage import check_tiers, run_file
+
+    chosen = validated_json(SandboxSettings, settings)
+    if check:
+        check_tiers(chosen)
+    elif program and tests and entry_point:
+        raise typer.Exit(0 if run_file(chosen, program, tests, entry_point) else 1)
+    else:
+        raise AskdError("sandbox: give --check, or --program, --tests and --entry-point.")
+
+
+@app.command()
+def audit(
+    output: Annotated[Path, option("Files to write, without their endings csv and md.")],
+    settings: Settings = "{}",
+) -> None:
+    """Run programs that try to fool or to leave the sandbox."""
+    from askd.config import SandboxSettings, validated_json
+    from askd.reporting.sandbox_audit import audit as run
+
+    run(validated_json(SandboxSettings, settings), output)

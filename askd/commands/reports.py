@@ -1,0 +1,150 @@
+"""Commands that write tables, figures and the page of all results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from askd.commands.options import Output, Prompts, Seed, Settings, Student, Teacher, option
+
+app = typer.Typer()
+
+
+@app.command()
+def table(
+    settings: Settings,
+    output: Output,
+    paper: Annotated[Path | None, option("CSV file with the paper's own numbers.")] = None,
+    audit: Annotated[Path | None, option("CSV file of the sandbox's audit, for code.")] = None,
+) -> None:
+    """Write a table of the paper, with intervals and tests."""
+    from askd.config import validated_json
+    from askd.reporting.stage import TableSettings, write
+
+    write(validated_json(TableSettings, settings), output, paper, audit)
+
+
+@app.command()
+def claims(
+    settings: Settings,
+    claims: Annotated[Path, option("YAML file of the claims, beside the paper's tables.")],
+    output: Annotated[Path, option("Files to write, without their endings csv and md.")],
+) -> None:
+    """Write which of the paper's empirical claims this run reproduces."""
+    from askd.config import validated_json
+    from askd.reporting.claims import ClaimsSettings
+    from askd.reporting.claims import claims as run
+
+    run(validated_json(ClaimsSettings, settings), claims, output)
+
+
+@app.command()
+def tune(
+    settings: Settings,
+    tries: Annotated[Path, option("CSV file to write: every try.")],
+    tuned: Annotated[Path, option("YAML file to write: the chosen learning rates.")],
+) -> None:
+    """Choose learning rates by validation accuracy."""
+    from askd.config import validated_json
+    from askd.reporting.sweep import TuneSettings
+    from askd.reporting.sweep import tune as run
+
+    run(validated_json(TuneSettings, settings), tries, tuned)
+
+
+@app.command(name="sweep-table")
+def sweep_table(
+    settings: Settings,
+    tries: Annotated[Path, option("CSV file of the tries, as `tune` writes it.")],
+    output: Annotated[Path, option("Files to write, without their endings csv and md.")],
+) -> None:
+    """Write every try of the sweep as a table."""
+    from askd.config import validated_json
+    from askd.reporting.sweep_table import SweepTableSettings
+    from askd.reporting.sweep_table import sweep_table as run
+
+    run(validated_json(SweepTableSettings, settings), tries, output)
+
+
+@app.command(name="figures-data")
+def figures_data(
+    settings: Settings,
+    seed: Seed,
+    teacher: Teacher,
+    student: Student,
+    prompts: Prompts,
+    output: Output,
+) -> None:
+    """Sample and score outputs of a teacher and a student for the figures."""
+    from askd.config import validated_json
+    from askd.reporting.figures.data import FiguresDataSettings
+    from askd.reporting.figures.data import figures_data as run
+
+    run(validated_json(FiguresDataSettings, settings), seed, teacher, student, prompts, output)
+
+
+@app.command()
+def figures(
+    data: Annotated[Path, option("Folder that figures-data wrote.")],
+    beta: Annotated[float, option("Scale of the projection that the data were made with.")],
+    output: Output,
+) -> None:
+    """Draw Figures 1 and 2 of the paper from such outputs, with their numbers and captions."""
+    from askd.reporting.figures.stage import figures as run
+
+    run(data, beta, output)
+
+
+@app.command()
+def curves(
+    settings: Settings,
+    output: Annotated[Path, option("Files to write, without their endings csv, svg and png.")],
+) -> None:
+    """Draw the training curves of several methods."""
+    from askd.config import validated_json
+    from askd.reporting.curves import CurvesSettings
+    from askd.reporting.curves import curves as run
+
+    run(validated_json(CurvesSettings, settings), output)
+
+
+@app.command()
+def theory(
+    output: Annotated[Path, option("Files to write, without their endings csv and md.")],
+) -> None:
+    """Decide by computation which of the paper's statements hold."""
+    from askd.theory.stage import theory as run
+
+    run(output)
+
+
+@app.command()
+def times(
+    benchmarks: Annotated[Path, option("Folder of the stages' benchmark files.")],
+    output: Annotated[Path, option("Files to write, without their endings csv and md.")],
+) -> None:
+    """Write what each stage cost, and print it."""
+    from askd.reporting.times import times as run
+
+    run(benchmarks, output)
+    typer.echo(output.with_suffix(".md").read_text(encoding="utf-8"), nl=False)
+
+
+@app.command()
+def report(settings: Settings, output: Output) -> None:
+    """Write one page of all results."""
+    from askd.config import validated_json
+    from askd.reporting.page.page import report as run
+    from askd.reporting.page.settings import PageSettings
+
+    run(validated_json(PageSettings, settings), output)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of the configuration."""
+    from askd.config import schema as text
+
+    typer.echo(text(), nl=False)
