@@ -8,14 +8,16 @@ Paths are patterns with Snakemake's wildcards in braces, relative to the working
     results/SCALE/PAIR/METHOD/seedS/roundR/...     rounds of a method; roundR/model has R rounds
     results/SCALE/PAIR/SYSTEM/seedS/eval/...       a system is a method, `teacher` or `student`
 
-A rule's functions take Snakemake's wildcards and return paths or settings.
+One job runs all seeds of a group, one after another, since at nano scale the start of a process
+costs as much as its work. A rule's functions take Snakemake's wildcards and return settings, or
+paths in which `{seed}` still stands; `per_seed` fills it in.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from shlex import quote
 from typing import Any
 
@@ -53,6 +55,30 @@ def as_json(value: Any) -> str:
     return json.dumps(value, default=lambda model: model.model_dump(mode="json"))
 
 
+def per_seed(
+    paths: Callable[[Any], str | list[str] | dict[str, str]], seeds: list[int]
+) -> Callable[[Any], list[str] | dict[str, list[str]]]:
+    """The input function that gives what `paths` gives, for each of `seeds`."""
+
+    def fill(pattern: str | list[str]) -> list[str]:
+        patterns = [pattern] if isinstance(pattern, str) else pattern
+        filled = [one.replace("{seed}", str(seed)) for one in patterns for seed in seeds]
+        return list(dict.fromkeys(filled))
+
+    def inputs(wildcards: Any) -> list[str] | dict[str, list[str]]:
+        found = paths(wildcards)
+        if isinstance(found, dict):
+            return {name: fill(pattern) for name, pattern in found.items()}
+        return fill(found)
+
+    return inputs
+
+
+def of_job(pattern: str) -> Callable[[Any], str]:
+    """The function that fills a job's wildcards into `pattern`, and leaves `{seed}`."""
+    return lambda wildcards: pattern.format(**wildcards, seed="{seed}")
+
+
 class Layout:
     """Paths and inputs of a run with `config`."""
 
@@ -84,6 +110,14 @@ class Layout:
             "seed": r"\d+",
             "round": r"\d+",
         }
+
+    @property
+    def seeds(self) -> dict[str, list[int]]:
+        """The seeds that share a job, by the ending of the job's rule: of the tables, of tries."""
+        groups = {"": list(range(self.config.seeds))}
+        if self.config.sweep:
+            groups["_sweep"] = self.config.sweep.seeds
+        return groups
 
     # --- models and prompts --------------------------------------------------------------------
 
@@ -143,8 +177,7 @@ class Layout:
         """The folder of the student of a run with so many rounds behind it."""
         if rounds == 0:
             return self.untrained_student(wildcards)
-        seed = f"{self.root}/{wildcards.pair}/{run}/seed{wildcards.seed}"
-        return f"{seed}/round{rounds}/model"
+        return f"{self.root}/{wildcards.pair}/{run}/seed{{seed}}/round{rounds}/model"
 
     def sampling_student(self, wildcards: Any) -> str:
         """The student that the rollouts of a round come from."""
@@ -154,14 +187,13 @@ class Layout:
         """The student that a training starts from: `round` counts the rounds behind its result."""
         return self.student(wildcards, wildcards.method, int(wildcards.round) - 1)
 
-    def evaluated_model(self, wildcards: Any, seed: int) -> str:
+    def evaluated_model(self, wildcards: Any) -> str:
         """The model of a system: after all rounds, for a method."""
         if wildcards.system == "teacher":
             return self.teacher(wildcards)
         if wildcards.system == "student":
             return self.untrained_student(wildcards)
-        run = self.run.format(pair=wildcards.pair, run=wildcards.system, seed=seed)
-        return f"{run}/round{self.config.rounds}/model"
+        return self.student(wildcards, wildcards.system, self.config.rounds)
 
     def pretrain_settings(self, wildcards: Any) -> str:
         """What the pretrain stage reads of the configuration."""
@@ -212,8 +244,7 @@ class Layout:
         name = getattr(wildcards, "method", None) or wildcards.run
         own = side == "student" and method and (round_ > 0 or method.samples_alone)
         run = name if own else "shared"
-        folder = self.run.format(pair=wildcards.pair, run=run, seed=wildcards.seed)
-        return f"{folder}/round{round_}/{side}"
+        return f"{self.root}/{wildcards.pair}/{run}/seed{{seed}}/round{round_}/{side}"
 
     def own_rewards(self, wildcards: Any) -> str:
         """The rewards that a projection is of."""
@@ -225,6 +256,11 @@ class Layout:
             return []
         other = "student" if wildcards.side == "teacher" else "teacher"
         return f"{self.outputs(wildcards, int(wildcards.round), other)}/rewards.parquet"
+
+    def pooled_option(self, wildcards: Any) -> str:
+        """The same as an option of the project stage."""
+        pooled = self.pooled_rewards(wildcards)
+        return f"--pooled-with {pooled}" if pooled else ""
 
     def advantage_of(self, wildcards: Any) -> Advantage:
         """The normalisation of rewards of a run."""
@@ -245,7 +281,7 @@ class Layout:
         """The tables that a training reads, by option of the train stage."""
         config, method = self.config, self.method_of(wildcards)
         begin = int(wildcards.round) - 1
-        own = self.run.format(pair=wildcards.pair, run=wildcards.method, seed=wildcards.seed)
+        own = f"{self.root}/{wildcards.pair}/{wildcards.method}/seed{{seed}}"
         tables = {}
         for side, of_model in (("tgo", "teacher"), ("sgo", "student")):
             if side not in method.terms:
@@ -278,7 +314,7 @@ class Layout:
         config = self.config
         return as_json(
             {
-                "name": f"{wildcards.pair}, {wildcards.method}, seed {wildcards.seed}",
+                "name": f"{wildcards.pair}, {wildcards.method}",
                 "method": self.method_of(wildcards),
                 "learning_rate": config.learning_rate(wildcards.pair, wildcards.method),
                 "rounds": config.rounds,
@@ -297,12 +333,11 @@ class Layout:
     def evaluations(self) -> list[tuple[str, str, list[str], list[int]]]:
         """The jobs of evaluation: task and split of the benchmarks, systems, and seeds.
 
-        One job answers all benchmarks of a task and split with the models of all seeds, since the
-        start of a process costs more than an answer. An untrained model is the same for all seeds.
+        One job answers all benchmarks of a task and split. An untrained model is the same for all
+        seeds.
         """
         config = self.config
-        tests = list(range(config.seeds))
-        tries = config.sweep.seeds if config.sweep else []
+        tests, tries = self.seeds[""], self.seeds.get("_sweep", [])
         jobs = []
         for task, split in sorted({(b.task, b.split) for b in config.benchmarks.values()}):
             jobs.append((task, split, list(UNTRAINED), [0]))

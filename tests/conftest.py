@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -183,18 +184,20 @@ def round_(
                 for name in ("rollouts", "scores", "rewards", "skewness")
             )
         )
-        rollout(
-            folders.teacher if side == "teacher" else folders.student,
-            prompts_path,
-            None,
-            rollout_settings,
-            seed=0,
-            stream=side,
-            output=tables.rollouts,
-            state=root / "state",
-            policy=policies.get(side),
-            teacher_folder=folders.teacher,
-        )
+        with ExitStack() as states:
+            rollout(
+                folders.teacher if side == "teacher" else folders.student,
+                prompts_path,
+                None,
+                rollout_settings,
+                seed=0,
+                stream=side,
+                output=tables.rollouts,
+                state=root / "state",
+                states=states,
+                policy=policies.get(side),
+                teacher_folder=folders.teacher,
+            )
         score_rollouts(
             folders.teacher,
             folders.student,

@@ -78,11 +78,12 @@ def refused(askd_command, tmp_path):
 
 def grade(data) -> list:
     tables = ["--prompts", data / "prompts.parquet", "--rollouts", data / "rollouts.parquet"]
-    return ["grade", "--grader", "arithmetic", *tables]
+    return ["grade", "--seed", "0", "--grader", "arithmetic", *tables]
 
 
 def project(data, beta: str = "1.0") -> list:
-    return ["project", "--settings", "{}", "--beta", beta, "--rewards", data / "rewards.parquet"]
+    numbers = ["--seed", "0", "--beta", beta]
+    return ["project", "--settings", "{}", *numbers, "--rewards", data / "rewards.parquet"]
 
 
 def schedule(data, **changes) -> list:
@@ -148,40 +149,36 @@ EVALUATION = json.dumps(
 )
 
 
-def evaluation(data, *runs) -> list:
-    words = [word for name, value in runs for word in (f"--{name}", value)]
-    return ["evaluate", "--settings", EVALUATION, "--data", data, *words]
+def evaluation(data, model, seeds: list[int]) -> list:
+    words = [word for seed in seeds for word in ("--seed", seed)]
+    return ["evaluate", "--settings", EVALUATION, "--data", data, "--model", model, *words]
 
 
 def test_one_process_evaluates_the_models_of_all_seeds(askd_command, folders, data, tmp_path):
     """Each as if it were alone: with its own seed, into its own folder."""
     shutil.copy(data / "prompts.parquet", data / "test.parquet")
-    runs = [(3, folders.student, "one"), (4, folders.student, "two"), (3, folders.teacher, "three")]
+    for seed, model in ((3, folders.student), (4, folders.teacher), (5, folders.student)):
+        shutil.copytree(model, tmp_path / f"models/seed{seed}")
 
-    def run(kind: str, chosen: list) -> dict[str, bytes]:
+    def run(kind: str, seeds: list[int]) -> dict[str, bytes]:
+        command = evaluation(data, tmp_path / "models/seed{seed}", seeds)
         root = tmp_path / kind
-        words = [
-            word
-            for seed, model, name in chosen
-            for word in (("seed", seed), ("model", model), ("output", root / name))
-        ]
-        result = askd_command(*evaluation(data, *words))
+        result = askd_command(*command, "--output", root / "seed{seed}")
         assert result.returncode == 0, result.stderr
         files = sorted(path for path in root.rglob("*") if path.is_file())
         return {str(path.relative_to(root)): path.read_bytes() for path in files}
 
-    together = run("together", runs)
+    together = run("together", [3, 4, 5])
     assert together == {
-        f"{name}/sums/{file}": together[f"{name}/sums/{file}"]
-        for _, _, name in runs
+        f"seed{seed}/sums/{file}": together[f"seed{seed}/sums/{file}"]
+        for seed in (3, 4, 5)
         for file in ("items.parquet", "summary.json")
     }
-    items = {together[f"{name}/sums/items.parquet"] for _, _, name in runs}
-    assert len(items) == 3
-    last = run("alone", runs[-1:])
-    assert last == {name: data for name, data in together.items() if name.startswith("three/")}
-    seeds = [json.loads(together[f"{name}/sums/summary.json"])["seed"] for _, _, name in runs]
-    assert seeds == [3, 4, 3]
+    assert len({together[f"seed{seed}/sums/items.parquet"] for seed in (3, 4, 5)}) == 3
+    last = run("alone", [5])
+    assert last == {name: data for name, data in together.items() if name.startswith("seed5/")}
+    seeds = [json.loads(together[f"seed{seed}/sums/summary.json"])["seed"] for seed in (3, 4, 5)]
+    assert seeds == [3, 4, 5]
 
 
 def test_a_table_without_numbers_of_the_paper_is_written(askd_command, tmp_path):
@@ -222,17 +219,10 @@ def test_a_table_without_numbers_of_the_paper_is_written(askd_command, tmp_path)
 # --- what is refused ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "runs",
-    [
-        [("seed", 0), ("seed", 1), ("model", "one")],
-        [("seed", 0), ("model", "one"), ("model", "two")],
-        [("seed", 0), ("model", "one"), ("output", "two")],
-    ],
-)
-def test_models_without_their_own_seed_and_output(refused, data, runs):
-    sentence = refused(*evaluation(data, *runs))
-    assert sentence == "error: evaluate: give each --model its --seed and its --output."
+def test_runs_that_would_write_the_same_files(refused, data):
+    sentence = refused(*evaluation(data, data, [0, 1]))
+    assert sentence.endswith("with several seeds it needs {seed} in its name.")
+    assert refused(*evaluation(data, data, [1, 1])) == "error: --seed: [1, 1] names a seed twice."
 
 
 def test_an_unknown_key_in_the_settings(refused):
@@ -382,7 +372,7 @@ def score(teacher, student, data) -> list:
     models = ["--teacher", teacher, "--student", student]
     sizes = ["--batch-size", "4", "--head-chunk", "64"]
     tables = ["--prompts", data / "prompts.parquet", "--rollouts", data / "rollouts.parquet"]
-    return ["score", *models, *tables, *sizes]
+    return ["score", "--seed", "0", *models, *tables, *sizes]
 
 
 def test_models_of_different_tokenizers(refused, folders, data, tmp_path):

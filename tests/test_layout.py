@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from askd.config import Config, validate
-from askd.layout import Layout, one_of
+from askd.layout import Layout, of_job, one_of, per_seed
 
 RAW = {
     **yaml.safe_load(Path("config/methods.yaml").read_text()),
@@ -21,7 +21,7 @@ def layout(**changes) -> Layout:
 
 
 def job(**wildcards) -> SimpleNamespace:
-    return SimpleNamespace(**{"pair": "qwen2-math", "seed": "0", **wildcards})
+    return SimpleNamespace(**{"pair": "qwen2-math", **wildcards})
 
 
 def test_one_of_takes_whole_names_and_nothing_for_none():
@@ -34,7 +34,7 @@ def test_one_of_takes_whole_names_and_nothing_for_none():
 
 def test_first_round_reads_what_all_methods_share():
     tables = layout().train_tables(job(method="askd", round="1"))
-    shared = "results/nano/qwen2-math/shared/seed0/round0"
+    shared = "results/nano/qwen2-math/shared/seed{seed}/round0"
     assert tables == {
         "teacher_rollouts": f"{shared}/teacher/rollouts.parquet",
         "teacher_rewards": f"{shared}/teacher/rewards.parquet",
@@ -47,17 +47,18 @@ def test_first_round_reads_what_all_methods_share():
 
 
 def test_later_rounds_read_the_methods_own_student_outputs():
+    pair = "results/nano/qwen2-math"
     tables = layout().train_tables(job(method="gkd", round="2"))
     assert tables == {
-        "teacher_rollouts": "results/nano/qwen2-math/shared/seed0/round1/teacher/rollouts.parquet",
-        "student_rollouts": "results/nano/qwen2-math/gkd/seed0/round1/student/rollouts.parquet",
+        "teacher_rollouts": f"{pair}/shared/seed{{seed}}/round1/teacher/rollouts.parquet",
+        "student_rollouts": f"{pair}/gkd/seed{{seed}}/round1/student/rollouts.parquet",
     }
 
 
 def test_a_policy_has_outputs_of_its_own_and_needs_the_teacher():
     paths = layout()
     first = paths.train_tables(job(method="speculative-kd", round="1"))
-    own = "results/nano/qwen2-math/speculative-kd/seed0"
+    own = "results/nano/qwen2-math/speculative-kd/seed{seed}"
     assert first == {"student_rollouts": f"{own}/round0/student/rollouts.parquet"}
     run = job(run="speculative-kd", round="0")
     assert paths.sampling_student(run) == "results/nano/models/qwen2-math-student"
@@ -81,7 +82,7 @@ def test_methods_without_outputs_read_none():
 
 
 def test_methods_read_the_tables_of_their_sides_alone():
-    shared = "results/nano/qwen2-math/shared/seed0/round0"
+    shared = "results/nano/qwen2-math/shared/seed{seed}/round0"
     read = {
         "seqkd": {"teacher_rollouts": f"{shared}/teacher/rollouts.parquet"},
         "imitkd": {"student_rollouts": f"{shared}/student/rollouts.parquet"},
@@ -110,11 +111,11 @@ def test_pooled_moments_read_the_other_side():
         assert joint.pooled_rewards(student) == joint.own_rewards(teacher)
         assert layout().pooled_rewards(teacher) == []
     tables = joint.train_tables(job(method="askd", round="2"))
-    own = "results/nano/qwen2-math/askd/seed0/round1"
+    own = "results/nano/qwen2-math/askd/seed{seed}/round1"
     assert tables["teacher_skewness"] == f"{own}/teacher/skewness.parquet"
-    assert tables["teacher_rewards"].startswith("results/nano/qwen2-math/shared/seed0/round1/")
+    assert tables["teacher_rewards"].startswith("results/nano/qwen2-math/shared/seed{seed}/round1/")
     run = job(run="askd", side="teacher", round="1")
-    shared = "results/nano/qwen2-math/shared/seed0/round1"
+    shared = "results/nano/qwen2-math/shared/seed{seed}/round1"
     assert joint.own_rewards(run) == f"{shared}/teacher/rewards.parquet"
     assert joint.pooled_rewards(run) == f"{own}/student/rewards.parquet"
 
@@ -126,7 +127,7 @@ def test_pooled_moments_read_the_other_side():
 def test_a_projection_of_its_own_is_of_the_rewards_that_all_share(round_):
     """Both sides' skewness is the method's own, and nothing else that is not without it."""
     paths = layout()
-    own = f"results/nano/qwen2-math/askd-batch/seed0/round{round_ - 1}"
+    own = f"results/nano/qwen2-math/askd-batch/seed{{seed}}/round{round_ - 1}"
     tables = paths.train_tables(job(method="askd-batch", round=str(round_)))
     common = paths.train_tables(job(method="askd", round=str(round_)))
     for model in ("teacher", "student"):
@@ -176,7 +177,7 @@ def test_a_chosen_projection_moves_the_skewness_of_that_pair_alone():
     paths = layout(tuned=chosen(askd={"projection": {"beta": 2}}))
     shared = layout().train_tables(job(method="askd", round="1"))
     tables = paths.train_tables(job(method="askd", round="1"))
-    own = "results/nano/qwen2-math/askd/seed0/round0"
+    own = "results/nano/qwen2-math/askd/seed{seed}/round0"
     assert {key for key in tables if tables[key] != shared[key]} == {
         "teacher_skewness",
         "student_skewness",
@@ -195,7 +196,7 @@ def test_an_ablation_of_a_tuned_method_keeps_its_own_projection():
     paths = layout(tuned=chosen(askd={"projection": {"beta": 2}}))
     assert paths.beta_of(job(run="askd-beta-0.5")) == 0.5
     assert paths.beta_of(job(run="askd-no-constant")) == 2
-    own = "results/nano/qwen2-math/askd-no-constant/seed0/round0"
+    own = "results/nano/qwen2-math/askd-no-constant/seed{seed}/round0"
     tables = paths.train_tables(job(method="askd-no-constant", round="1"))
     assert tables["teacher_skewness"] == f"{own}/teacher/skewness.parquet"
 
@@ -213,7 +214,7 @@ def test_a_chosen_policy_samples_with_the_chosen_numbers():
 def test_a_policy_that_is_chosen_gives_outputs_of_its_own():
     policy = {"policy": {"kind": "mixture", "teacher_weight": 0.5}}
     paths = layout(tuned=chosen(imitkd=policy))
-    own = "results/nano/qwen2-math/imitkd/seed0/round0/student"
+    own = "results/nano/qwen2-math/imitkd/seed{seed}/round0/student"
     tables = paths.train_tables(job(method="imitkd", round="1"))
     assert tables == {"student_rollouts": f"{own}/rollouts.parquet"}
     assert paths.policy_teacher(job(run="imitkd")) != []
@@ -242,8 +243,8 @@ def test_outputs_of_another_window_are_the_methods_own():
     assert paths.window(job(run="askd")) == RAW["training"]["refresh_every"]
     assert paths.window(job(run="askd-stale")) == RAW["training"]["steps_per_round"]
     tables = paths.train_tables(job(method="askd-stale", round="1"))
-    own = "results/nano/qwen2-math/askd-stale/seed0/round0"
-    shared = "results/nano/qwen2-math/shared/seed0/round0"
+    own = "results/nano/qwen2-math/askd-stale/seed{seed}/round0"
+    shared = "results/nano/qwen2-math/shared/seed{seed}/round0"
     assert tables["student_rollouts"] == f"{own}/student/rollouts.parquet"
     assert tables["student_skewness"] == f"{own}/student/skewness.parquet"
     assert tables["teacher_skewness"] == f"{shared}/teacher/skewness.parquet"
@@ -262,13 +263,30 @@ def test_outputs_of_another_window_are_the_methods_own():
 def test_models_of_each_system():
     paths = layout(rounds=2)
     models = "results/nano/models"
-    for seed in (0, 5):
-        assert paths.evaluated_model(job(system="teacher"), seed) == f"{models}/qwen2-math-teacher"
-        assert paths.evaluated_model(job(system="student"), seed) == f"{models}/qwen2-math-student"
-        trained = f"results/nano/qwen2-math/askd/seed{seed}/round2/model"
-        assert paths.evaluated_model(job(system="askd"), seed) == trained
+    assert paths.evaluated_model(job(system="teacher")) == f"{models}/qwen2-math-teacher"
+    assert paths.evaluated_model(job(system="student")) == f"{models}/qwen2-math-student"
+    trained = "results/nano/qwen2-math/askd/seed{seed}/round2/model"
+    assert paths.evaluated_model(job(system="askd")) == trained
     begin = paths.beginning_student(job(method="askd", round="1"))
     assert begin == "results/nano/models/qwen2-math-student"
+
+
+def test_inputs_are_of_each_seed_of_a_job():
+    paths = layout()
+    assert paths.seeds == {"": list(range(RAW["seeds"])), "_sweep": [1000]}
+    assert layout(sweep=None).seeds == {"": list(range(RAW["seeds"]))}
+    run = job(method="askd", round="2")
+    tables = per_seed(paths.train_tables, [0, 7])(run)
+    assert tables.keys() == paths.train_tables(run).keys()
+    own = "results/nano/qwen2-math/askd"
+    assert tables["student_scores"] == [
+        f"{own}/seed{seed}/round1/student/scores.parquet" for seed in (0, 7)
+    ]
+    # What does not depend on the seed is read once.
+    assert per_seed(paths.teacher, [0, 7])(run) == ["results/nano/models/qwen2-math-teacher"]
+    assert per_seed(paths.pooled_rewards, [0, 7])(job(run="askd", side="teacher", round="1")) == []
+    wildcards = {"pair": "qwen2-math", "method": "askd", "round": "1"}
+    assert of_job(paths.trained)(wildcards) == f"{own}/seed{{seed}}/round1"
 
 
 def test_each_evaluation_has_one_job():

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from askd.commands.options import Output, Prompts, Seed, Settings, State, option
+from askd.commands.options import Output, Prompts, Seeds, Settings, State, option, runs
 
 app = typer.Typer()
 
@@ -39,17 +39,18 @@ def pretrain(
 @app.command()
 def schedule(
     settings: Settings,
-    seed: Seed,
+    seed: Seeds,
     rounds: Annotated[int, option("Number of rounds.")],
     prompts: Prompts,
     output: Output,
 ) -> None:
-    """Write which prompts each optimizer step trains on."""
+    """Write which prompts each optimizer step trains on; `{seed}` in the output is each seed."""
     from askd.artifacts import PROMPTS, SCHEDULE, read_table, write_table
     from askd.config import Training, validated_json
     from askd.training.schedule import schedule as run
 
     training = validated_json(Training, settings)
     prompt_ids = read_table(prompts, PROMPTS).column("prompt_id").to_pylist()
-    table = run(prompt_ids, seed, rounds, training.steps_per_round, training.prompts_per_step)
-    write_table(output, table, SCHEDULE)
+    steps, size = training.steps_per_round, training.prompts_per_step
+    for one, written in runs(seed, output):
+        write_table(written, run(prompt_ids, one, rounds, steps, size), SCHEDULE)

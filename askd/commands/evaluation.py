@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from askd.commands.options import Settings, option
+from askd.commands.options import Model, Output, Seeds, Settings, of_seed, option, runs
 from askd.errors import AskdError
 
 app = typer.Typer()
@@ -16,21 +16,19 @@ app = typer.Typer()
 @app.command()
 def evaluate(
     settings: Settings,
-    seed: Annotated[list[int], option("Seed of a model's samples.")],
-    model: Annotated[list[Path], option("Model folder.")],
-    output: Annotated[list[Path], option("The folder to write for the model.")],
+    seed: Seeds,
+    model: Model,
     data: Annotated[Path, option("Folder of the task's prompts tables.")],
+    output: Output,
 ) -> None:
-    """Evaluate one or more models on benchmarks: repeat --seed, --model and --output."""
+    """Evaluate models on benchmarks; `{seed}` in a path stands for each seed."""
     from askd.config import validated_json
     from askd.evaluation.evaluate import EvaluateSettings
     from askd.evaluation.evaluate import evaluate as run
 
-    if not len(seed) == len(model) == len(output):
-        raise AskdError("evaluate: give each --model its --seed and its --output.")
     chosen = validated_json(EvaluateSettings, settings)
-    for one_seed, one_model, one_output in zip(seed, model, output, strict=True):
-        run(chosen, one_seed, one_model, data, one_output)
+    for one, written in runs(seed, output):
+        run(chosen, one, of_seed(model, one), data, written)
 
 
 @app.command()

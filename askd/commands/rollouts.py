@@ -14,12 +14,14 @@ from askd.commands.options import (
     Prompts,
     Rollouts,
     Schedule,
-    Seed,
+    Seeds,
     Settings,
     State,
     Student,
     Teacher,
+    of_seed,
     option,
+    runs,
 )
 
 app = typer.Typer()
@@ -28,7 +30,7 @@ app = typer.Typer()
 @app.command()
 def rollout(
     settings: Settings,
-    seed: Seed,
+    seed: Seeds,
     stream: Annotated[str, option("Names the use; two streams share no random numbers.")],
     model: Model,
     prompts: Prompts,
@@ -42,29 +44,40 @@ def rollout(
     ] = None,
     teacher: Annotated[Path | None, option("Model folder of that teacher.")] = None,
 ) -> None:
-    """Sample responses from a model to the prompts of a round."""
+    """Sample responses from a model to the prompts of a round.
+
+    `{seed}` in a path stands for each seed.
+    """
+    from contextlib import ExitStack
+
     from askd.artifacts import SCHEDULE, read_table
     from askd.config import Policy, Rollout, validated_json
     from askd.rollout.stage import rollout as run
     from askd.training.schedule import prompts_of_steps
 
-    prompt_ids = prompts_of_steps(read_table(schedule, SCHEDULE), round_, 0, steps)
-    run(
-        model,
-        prompts,
-        prompt_ids,
-        validated_json(Rollout, settings),
-        seed,
-        stream,
-        output,
-        state,
-        None if policy is None else validated_json(Policy, policy),
-        teacher,
-    )
+    chosen = validated_json(Rollout, settings)
+    chosen_policy = None if policy is None else validated_json(Policy, policy)
+    with ExitStack() as states:
+        for one, written in runs(seed, output):
+            deal = read_table(of_seed(schedule, one), SCHEDULE)
+            run(
+                of_seed(model, one),
+                prompts,
+                prompts_of_steps(deal, round_, 0, steps),
+                chosen,
+                one,
+                stream,
+                written,
+                of_seed(state, one),
+                states,
+                chosen_policy,
+                teacher,
+            )
 
 
 @app.command()
 def score(
+    seed: Seeds,
     teacher: Teacher,
     student: Student,
     prompts: Prompts,
@@ -75,49 +88,62 @@ def score(
     ],
     output: Output,
 ) -> None:
-    """Write the teacher's log-probabilities of sampled responses."""
+    """Write the teacher's log-probabilities of sampled responses.
+
+    `{seed}` in a path stands for each seed.
+    """
     from askd.rollout.stage import score_rollouts
 
-    score_rollouts(teacher, student, prompts, rollouts, batch_size, head_chunk, output)
+    for one, written in runs(seed, output):
+        score_rollouts(
+            teacher,
+            student,
+            prompts,
+            of_seed(rollouts, one),
+            batch_size,
+            head_chunk,
+            written,
+        )
 
 
 @app.command()
 def grade(
+    seed: Seeds,
     grader: Annotated[str, option("Name of the grader.")],
     prompts: Prompts,
     rollouts: Rollouts,
     output: Output,
     sandbox: Annotated[str, option("JSON of the sandbox's settings, for code.")] = "{}",
 ) -> None:
-    """Write a reward for each rollout."""
+    """Write a reward for each rollout; `{seed}` in a path stands for each seed."""
     from askd.artifacts import PROMPTS, REWARDS, ROLLOUTS, read_table, write_table
     from askd.config import SandboxSettings, validated_json
     from askd.rewards.grade import grade as run
 
-    table = run(
-        read_table(rollouts, ROLLOUTS).to_pylist(),
-        read_table(prompts, PROMPTS).to_pylist(),
-        grader,
-        validated_json(SandboxSettings, sandbox),
-    )
-    write_table(output, table, REWARDS)
+    rows = read_table(prompts, PROMPTS).to_pylist()
+    chosen = validated_json(SandboxSettings, sandbox)
+    for one, written in runs(seed, output):
+        sampled = read_table(of_seed(rollouts, one), ROLLOUTS).to_pylist()
+        write_table(written, run(sampled, rows, grader, chosen), REWARDS)
 
 
 @app.command()
 def project(
     settings: Settings,
+    seed: Seeds,
     beta: Annotated[float, option("Scale of the projection.")],
     rewards: Annotated[Path, option("Rewards table.")],
     output: Output,
     pooled_with: OptionalTable = None,
 ) -> None:
-    """Write advantage, skewness and clip for each reward."""
+    """Write advantage, skewness and clip for each reward; `{seed}` in a path is each seed."""
     from askd.artifacts import REWARDS, SKEWNESS, read_table, write_table
     from askd.config import Advantage, validated_json
     from askd.rewards.project import project as run
 
-    other = None if pooled_with is None else read_table(pooled_with, REWARDS)
-    table = run(
-        read_table(rewards, REWARDS), validated_json(Advantage, settings), beta, other, rewards
-    )
-    write_table(output, table, SKEWNESS)
+    chosen = validated_json(Advantage, settings)
+    for one, written in runs(seed, output):
+        path = of_seed(rewards, one)
+        other = None if pooled_with is None else read_table(of_seed(pooled_with, one), REWARDS)
+        table = run(read_table(path, REWARDS), chosen, beta, other, path)
+        write_table(written, table, SKEWNESS)

@@ -13,11 +13,14 @@ from askd.commands.options import (
     Prompts,
     Schedule,
     Seed,
+    Seeds,
     Settings,
     State,
     Student,
     Teacher,
+    of_seed,
     option,
+    runs,
 )
 
 app = typer.Typer()
@@ -26,7 +29,7 @@ app = typer.Typer()
 @app.command()
 def train(
     settings: Settings,
-    seed: Seed,
+    seed: Seeds,
     round_: Annotated[int, typer.Option("--round", help="Number of the round, from 0.")],
     student: Student,
     teacher: Teacher,
@@ -43,30 +46,36 @@ def train(
     student_rewards: OptionalTable = None,
     student_skewness: OptionalTable = None,
 ) -> None:
-    """Train the student for one round with one method."""
+    """Train the student for one round with one method; `{seed}` in a path is each seed."""
+    from contextlib import ExitStack
+
     from askd.config import validated_json
     from askd.training.stage import SideTables, TrainSettings
     from askd.training.stage import train as run
 
-    teacher_tables = teacher_rollouts and SideTables(
-        teacher_rollouts, teacher_scores, teacher_rewards, teacher_skewness
+    chosen = validated_json(TrainSettings, settings)
+    sides = (
+        (teacher_rollouts, teacher_scores, teacher_rewards, teacher_skewness),
+        (student_rollouts, student_scores, student_rewards, student_skewness),
     )
-    student_tables = student_rollouts and SideTables(
-        student_rollouts, student_scores, student_rewards, student_skewness
-    )
-    run(
-        validated_json(TrainSettings, settings),
-        seed,
-        round_,
-        student,
-        teacher,
-        prompts,
-        schedule,
-        teacher_tables,
-        student_tables,
-        output,
-        state,
-    )
+    with ExitStack() as states:
+        for one, written in runs(seed, output):
+            run(
+                chosen,
+                one,
+                round_,
+                of_seed(student, one),
+                teacher,
+                prompts,
+                of_seed(schedule, one),
+                *(
+                    SideTables(*(of_seed(path, one) for path in paths)) if paths[0] else None
+                    for paths in sides
+                ),
+                written,
+                of_seed(state, one),
+                states,
+            )
 
 
 @app.command()

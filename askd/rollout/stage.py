@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pyarrow as pa
@@ -40,6 +41,7 @@ def rollout(
     stream: str,
     output: Path,
     state: Path,
+    states: ExitStack,
     policy: Policy | None = None,
     teacher_folder: Path | None = None,
 ) -> None:
@@ -48,7 +50,8 @@ def rollout(
     With a `policy` the model is a student that samples together with the teacher.
 
     Every `settings.shard_size` responses a shard is written to `state`; a run that was killed goes
-    on behind its last whole shard and ends with the same bytes.
+    on behind its last whole shard and ends with the same bytes. The state stays until `states` is
+    closed, behind the last seed of a job.
 
     Raises:
         AskdError: a policy is given without a teacher, or the teacher has another tokenizer.
@@ -67,31 +70,31 @@ def rollout(
         "policy": None if policy is None else policy.model_dump(mode="json"),
         "teacher": None if policy is None else read_manifest(teacher_folder),
     }
-    with resumable(state, computed) as folder:
-        language_model = load(model_folder)
-        teacher = None
-        if policy is not None:
-            teacher = load(teacher_folder)
-            check_same_tokenizer(teacher.tokenizer, language_model.tokenizer)
-        wanted = requests(language_model, rows, settings.samples_per_prompt)
-        shards = []
-        for start in range(0, len(wanted), settings.shard_size):
-            path = folder / f"shard-{start:09d}.parquet"
-            if not path.is_file():
-                sampled = sample(
-                    language_model,
-                    wanted[start : start + settings.shard_size],
-                    settings,
-                    seed,
-                    stream,
-                    policy,
-                    teacher,
-                    progress=sys.stderr.isatty(),
-                )
-                write_table(path, table_from_rows(sampled, schema), schema)
-                print(f"{start + len(sampled)} of {len(wanted)} responses", flush=True)
-            shards.append(read_table(path, schema))
-        write_table(output, pa.concat_tables(shards), schema)
+    folder = states.enter_context(resumable(state, computed))
+    language_model = load(model_folder)
+    teacher = None
+    if policy is not None:
+        teacher = load(teacher_folder)
+        check_same_tokenizer(teacher.tokenizer, language_model.tokenizer)
+    wanted = requests(language_model, rows, settings.samples_per_prompt)
+    shards = []
+    for start in range(0, len(wanted), settings.shard_size):
+        path = folder / f"shard-{start:09d}.parquet"
+        if not path.is_file():
+            sampled = sample(
+                language_model,
+                wanted[start : start + settings.shard_size],
+                settings,
+                seed,
+                stream,
+                policy,
+                teacher,
+                progress=sys.stderr.isatty(),
+            )
+            write_table(path, table_from_rows(sampled, schema), schema)
+            print(f"{start + len(sampled)} of {len(wanted)} responses", flush=True)
+        shards.append(read_table(path, schema))
+    write_table(output, pa.concat_tables(shards), schema)
 
 
 def select_prompts(rows: list[dict], prompt_ids: list[str] | None, path: Path | str) -> list[dict]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,7 +54,7 @@ from askd.training.trainer import DistillationTrainer
 class TrainSettings(Strict):
     """What a training reads of the configuration."""
 
-    name: str = Field(description="Names the run in messages: pair, method, seed.")
+    name: str = Field(description="Names the run in messages: pair and method.")
     method: Method = Field(description="The method.")
     learning_rate: float = Field(description="Peak learning rate.")
     rounds: int = Field(description="Number of rounds of the run.")
@@ -103,10 +104,13 @@ def train(
     student_tables: SideTables | None,
     output: Path,
     state: Path,
+    states: ExitStack,
 ) -> None:
     """Train the student of `round_` and write model, metrics.jsonl and trained_on.parquet.
 
     A killed training resumes from its last checkpoint in `state` and ends with the same bytes.
+    The state stays until `states` is closed, behind the last seed of a job: a job that is killed
+    in a later seed does not train this one again.
 
     Raises:
         AskdError: a table is missing or does not match, the tokenizers of teacher and student
@@ -142,65 +146,65 @@ def train(
             for path in (prompts_path, schedule_path, *_paths(teacher_tables, student_tables))
         ],
     }
-    with resumable(state, computed) as folder:
-        student = load(student_folder)
-        check_same_tokenizer(load_tokenizer(teacher_folder), student.tokenizer)
-        teacher: LanguageModel | None = None
-        samples = method.policy is not None or method.is_sampled("sgo")
-        if method.needs_teacher_model or (refreshes and samples):
-            teacher = load(teacher_folder)
-        student_outputs = None
-        if "sgo" in method.terms:
-            student_outputs = StudentOutputs(
-                first=outputs["sgo"],
-                window=training.refresh_every,
-                method=method,
-                schedule=schedule,
-                prompts=prompts,
-                student=student,
-                teacher=teacher,
-                rollout=settings.rollout,
-                advantage=settings.advantage,
-                beta=settings.skewness.beta,
-                grader=settings.grader,
-                sandbox=settings.sandbox,
-                head_chunk=training.head_chunk,
-                seed=seed,
-                stream=f"student round {round_}",
-            )
-        source = RoundSource(
-            method,
-            schedule,
-            prompts,
-            student.tokenizer,
-            settings.rollout.samples_per_prompt,
-            outputs["tgo"],
-            student_outputs,
+    folder = states.enter_context(resumable(state, computed))
+    student = load(student_folder)
+    check_same_tokenizer(load_tokenizer(teacher_folder), student.tokenizer)
+    teacher: LanguageModel | None = None
+    samples = method.policy is not None or method.is_sampled("sgo")
+    if method.needs_teacher_model or (refreshes and samples):
+        teacher = load(teacher_folder)
+    student_outputs = None
+    if "sgo" in method.terms:
+        student_outputs = StudentOutputs(
+            first=outputs["sgo"],
+            window=training.refresh_every,
+            method=method,
+            schedule=schedule,
+            prompts=prompts,
+            student=student,
+            teacher=teacher,
+            rollout=settings.rollout,
+            advantage=settings.advantage,
+            beta=settings.skewness.beta,
+            grader=settings.grader,
+            sandbox=settings.sandbox,
+            head_chunk=training.head_chunk,
+            seed=seed,
+            stream=f"student round {round_}",
         )
-        objective = Objective(
-            method,
-            student.model,
-            teacher.model if teacher and method.needs_teacher_model else None,
-            student.vocabulary,
-            student.tokenizer.pad_token_id,
-            training.reduction,
-            training.head_chunk,
-        )
-        trainer = DistillationTrainer(
-            student.model,
-            source,
-            objective,
-            training,
-            settings.learning_rate,
-            first_step=round_ * training.steps_per_round,
-            total_steps=settings.rounds * training.steps_per_round,
-            state=folder,
-            name=settings.name,
-        )
-        rows, log = trainer.run()
-        write_table(output / "trained_on.parquet", rows, TRAINED_ON)
-        write_json_lines(output / "metrics.jsonl", log)
-        save(student.model, student.tokenizer, output / "model")
+    source = RoundSource(
+        method,
+        schedule,
+        prompts,
+        student.tokenizer,
+        settings.rollout.samples_per_prompt,
+        outputs["tgo"],
+        student_outputs,
+    )
+    objective = Objective(
+        method,
+        student.model,
+        teacher.model if teacher and method.needs_teacher_model else None,
+        student.vocabulary,
+        student.tokenizer.pad_token_id,
+        training.reduction,
+        training.head_chunk,
+    )
+    trainer = DistillationTrainer(
+        student.model,
+        source,
+        objective,
+        training,
+        settings.learning_rate,
+        first_step=round_ * training.steps_per_round,
+        total_steps=settings.rounds * training.steps_per_round,
+        state=folder,
+        name=f"{settings.name}, seed {seed}",
+    )
+    rows, log = trainer.run()
+    write_table(output / "trained_on.parquet", rows, TRAINED_ON)
+    write_json_lines(output / "metrics.jsonl", log)
+    save(student.model, student.tokenizer, output / "model")
 
 
 def _check_tables(settings: TrainSettings, side: str, tables: SideTables | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import ExitStack
 
 import pytest
 
@@ -34,20 +35,23 @@ def run(folders, prompts_path, tmp_path):
         model=None,
         policy=None,
         teacher=None,
+        states=None,
     ):
         output = tmp_path / f"{name}.parquet"
-        stage.rollout(
-            model or folders.teacher,
-            prompts_path,
-            prompt_ids,
-            settings,
-            seed,
-            stream,
-            output,
-            tmp_path / "state",
-            policy,
-            teacher,
-        )
+        with ExitStack() as own:
+            stage.rollout(
+                model or folders.teacher,
+                prompts_path,
+                prompt_ids,
+                settings,
+                seed,
+                stream,
+                output,
+                tmp_path / "state",
+                states or own,
+                policy,
+                teacher,
+            )
         return output
 
     return run
@@ -123,6 +127,16 @@ def test_an_interrupted_rollout_resumes_with_equal_bytes(run, calls, after, tmp_
     assert len(calls) == 3 - after
     assert calls[0][0] == [("train-2", 1), ("train-5", 0)][after - 1]
     assert not (tmp_path / "state").exists()
+
+
+def test_a_rollout_that_is_done_is_not_sampled_again_when_a_later_seed_is_killed(run, calls):
+    """Its state stays until the last seed of the job is written."""
+    with pytest.raises(Killed), ExitStack() as states:
+        whole = run("done", states=states).read_bytes()
+        raise Killed
+    calls.clear()
+    assert run("done").read_bytes() == whole
+    assert calls == []
 
 
 def test_a_shard_that_is_gone_is_sampled_again(run, calls, tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import pytest
 
 from askd.config import Advantage, SandboxSettings, Skewness, Training
@@ -12,7 +14,10 @@ BASE = {"learning_rate": 0.01, "steps_per_round": 6, "prompts_per_step": 2, "war
 
 @pytest.fixture
 def run_round(folders, round_, prompts_path, rollout_settings, methods, tmp_path):
-    """Runs the train stage on the tables of the round; runs of one name share their state."""
+    """Runs the train stage on the tables of the round; runs of one name share their state.
+
+    With `states` the state stays until that is closed.
+    """
 
     def run(
         name: str,
@@ -20,6 +25,7 @@ def run_round(folders, round_, prompts_path, rollout_settings, methods, tmp_path
         tables=None,
         round_number: int = 0,
         sandbox: SandboxSettings | None = None,
+        states: ExitStack | None = None,
         **training,
     ):
         method = methods[method] if isinstance(method, str) else method
@@ -38,19 +44,21 @@ def run_round(folders, round_, prompts_path, rollout_settings, methods, tmp_path
         student = getattr(round_, method.policy.kind if method.policy else "student")
         sides = {"teacher": round_.teacher, "student": student, **(tables or {})}
         output = tmp_path / name
-        train(
-            settings,
-            0,
-            round_number,
-            folders.student,
-            folders.teacher,
-            prompts_path,
-            round_.schedule,
-            sides["teacher"],
-            sides["student"],
-            output,
-            tmp_path / "state" / name,
-        )
+        with ExitStack() as own:
+            train(
+                settings,
+                0,
+                round_number,
+                folders.student,
+                folders.teacher,
+                prompts_path,
+                round_.schedule,
+                sides["teacher"],
+                sides["student"],
+                output,
+                tmp_path / "state" / name,
+                states or own,
+            )
         return output
 
     return run

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -90,7 +91,7 @@ def test_an_interrupted_training_resumes_to_the_same_bytes(
     die(run_round, kill_at, at, **settings)
     capsys.readouterr()
     assert contents(run_round("run", **settings)) == whole
-    said = f"the run: resuming at step {resumed}" in capsys.readouterr().out
+    said = f"the run, seed 0: resuming at step {resumed}" in capsys.readouterr().out
     assert said == (resumed is not None)
 
 
@@ -132,6 +133,19 @@ def test_a_training_that_died_behind_its_last_step_only_saves(
     monkeypatch.setattr(stage, "save", save)
     assert contents(run_round("run", refresh_every=refresh_every)) == whole
     assert "resuming at step" in capsys.readouterr().out
+
+
+def test_a_training_that_is_done_only_saves_when_a_later_seed_is_killed(
+    run_round, capsys, tmp_path
+):
+    """Its state stays until the last seed of the job is written."""
+    with pytest.raises(Killed), ExitStack() as states:
+        whole = contents(run_round("run", states=states))
+        raise Killed
+    capsys.readouterr()
+    assert contents(run_round("run")) == whole
+    assert "resuming at step 6" in capsys.readouterr().out
+    assert not (tmp_path / "state" / "run").exists()
 
 
 def test_the_state_is_emptied_when_settings_change(run_round, kill_at, capsys):

@@ -92,13 +92,13 @@ def test_a_sweep_plans_each_try_on_the_pairs_whose_tables_show_its_method(finish
     text = result.stdout + result.stderr
     assert "Choose settings on validation prompts" in text
     for job, planned in (
-        ("Train: qwen2-math, gkd@0.004, seed 1000, to round 2", True),
-        ("Train: qwen2-math, gkd@0.004@1, seed 1000, to round 2", True),
-        ("Train: qwen2-math, askd@0.004, seed 1000, to round 2", True),
-        ("Train: qwen2-math, sft@0.004@1, seed 1000, to round 2", False),
+        ("Train: qwen2-math, gkd@0.004, to round 2", True),
+        ("Train: qwen2-math, gkd@0.004@1, to round 2", True),
+        ("Train: qwen2-math, askd@0.004, to round 2", True),
+        ("Train: qwen2-math, sft@0.004@1, to round 2", False),
         # No table shows them.
-        ("Train: qwen2-math, grpo@0.004, seed 1000, to round 2", False),
-        ("Train: qwen2.5-math, gkd@0.004, seed 1000, to round 2", False),
+        ("Train: qwen2-math, grpo@0.004, to round 2", False),
+        ("Train: qwen2.5-math, gkd@0.004, to round 2", False),
     ):
         assert (job in text) == planned, job
 

@@ -7,7 +7,7 @@ sys.path.insert(0, str(ROOT))
 
 from askd.config import Config, validate
 from askd.errors import AskdError
-from askd.layout import MODEL_FILES, Layout, as_json, one_of
+from askd.layout import MODEL_FILES, Layout, as_json, of_job, one_of, per_seed
 from askd.provenance import digest
 
 TUNED = ROOT / "config" / "tuned" / f"{config['scale']}.yaml"
@@ -32,4 +32,11 @@ wildcard_constraints:
 ENVIRONMENT = f"export PYTHONPATH={quote(str(ROOT))} OMP_NUM_THREADS={CONFIG.threads}; "
 if "conda" not in {str(method) for method in workflow.deployment_settings.deployment_method}:
     ENVIRONMENT += f"export PATH={quote(str(Path(sys.executable).parent))}:$PATH; "
+
+
+def seed_options(seeds):
+    """The seeds of a job, as options of its stage."""
+    return " ".join(f"--seed {seed}" for seed in seeds)
+
+
 shell.prefix(f"set -euo pipefail; {ENVIRONMENT}")

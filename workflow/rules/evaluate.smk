@@ -10,9 +10,9 @@ for task, split, systems, seeds in LAYOUT.evaluations:
         name:
             f"evaluate_{task}_{split}" + ("_untrained" if "teacher" in systems else "")
         input:
-            models=lambda wildcards, seeds=seeds: [
-                f"{LAYOUT.evaluated_model(wildcards, seed)}/manifest.json" for seed in seeds
-            ],
+            models=per_seed(
+                lambda wildcards: f"{LAYOUT.evaluated_model(wildcards)}/manifest.json", seeds
+            ),
             data=f"{LAYOUT.root}/data/{task}/{split}.parquet",
         output:
             expand(
@@ -36,15 +36,13 @@ for task, split, systems, seeds in LAYOUT.evaluations:
             gpu=CONFIG.gpus,
         params:
             settings=LAYOUT.evaluate_settings(task, split),
-            runs=lambda wildcards, input, seeds=seeds: [
-                f"--seed {seed} --model {Path(manifest).parent}"
-                f" --output {LAYOUT.evaluated.format(**wildcards, seed=seed)}"
-                for seed, manifest in zip(seeds, input.models)
-            ],
+            seeds=seed_options(seeds),
+            model=LAYOUT.evaluated_model,
             data=subpath(input.data, parent=True),
+            output=of_job(LAYOUT.evaluated),
             code=digest("askd.evaluation.evaluate", CONFIG.tasks[task].grader_module),
         message:
             "Evaluate: {wildcards.pair}, {wildcards.system}"
         shell:
-            "python -m askd evaluate --settings {params.settings:q} {params.runs}"
-            " --data {params.data} > {log} 2>&1"
+            "python -m askd evaluate --settings {params.settings:q} {params.seeds}"
+            " --model {params.model} --data {params.data} --output {params.output} > {log} 2>&1"

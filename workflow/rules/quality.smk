@@ -1,47 +1,72 @@
 """Needs rollouts; makes rewards (a grader's) and skewness (advantage, alpha, kappa)."""
 
+for group, seeds in LAYOUT.seeds.items():
 
-rule grade:
-    input:
-        prompts=LAYOUT.training_prompts,
-        rollouts=f"{LAYOUT.run}/round{{round}}/{{side}}/rollouts.parquet",
-    output:
-        f"{LAYOUT.run}/round{{round}}/{{side}}/rewards.parquet",
-    log:
-        f"{LAYOUT.logs}/grade/{{pair}}_{{run}}_seed{{seed}}_round{{round}}_{{side}}.log",
-    benchmark:
-        f"{LAYOUT.benchmarks}/grade/{{pair}}_{{run}}_seed{{seed}}_round{{round}}_{{side}}.tsv"
-    conda:
-        "../../envs/data.yaml"
-    params:
-        grader=LAYOUT.grade_options,
-        code=lambda wildcards: digest("askd.rewards.grade", LAYOUT.task_of(wildcards).grader_module),
-    message:
-        "Grade: {wildcards.pair}, {wildcards.run}, seed {wildcards.seed}, round {wildcards.round}, {wildcards.side}"
-    shell:
-        "python -m askd grade {params.grader} --prompts {input.prompts}"
-        " --rollouts {input.rollouts} --output {output} > {log} 2>&1"
+    rule:
+        name:
+            f"grade{group}"
+        input:
+            prompts=LAYOUT.training_prompts,
+            rollouts=expand(
+                f"{LAYOUT.run}/round{{round}}/{{side}}/rollouts.parquet",
+                seed=seeds,
+                allow_missing=True,
+            ),
+        output:
+            expand(
+                f"{LAYOUT.run}/round{{round}}/{{side}}/rewards.parquet",
+                seed=seeds,
+                allow_missing=True,
+            ),
+        log:
+            f"{LAYOUT.logs}/grade/{{pair}}_{{run}}_round{{round}}_{{side}}{group}.log",
+        benchmark:
+            f"{LAYOUT.benchmarks}/grade/{{pair}}_{{run}}_round{{round}}_{{side}}{group}.tsv"
+        conda:
+            "../../envs/data.yaml"
+        params:
+            seeds=seed_options(seeds),
+            grader=LAYOUT.grade_options,
+            rollouts=of_job(f"{LAYOUT.run}/round{{round}}/{{side}}/rollouts.parquet"),
+            output=of_job(f"{LAYOUT.run}/round{{round}}/{{side}}/rewards.parquet"),
+            code=lambda wildcards: digest(
+                "askd.rewards.grade", LAYOUT.task_of(wildcards).grader_module
+            ),
+        message:
+            "Grade: {wildcards.pair}, {wildcards.run}, round {wildcards.round}, {wildcards.side}"
+        shell:
+            "python -m askd grade {params.seeds} {params.grader} --prompts {input.prompts}"
+            " --rollouts {params.rollouts} --output {params.output} > {log} 2>&1"
 
-
-rule project:
-    input:
-        rewards=LAYOUT.own_rewards,
-        pooled=LAYOUT.pooled_rewards,
-    output:
-        f"{LAYOUT.run}/round{{round}}/{{side}}/skewness.parquet",
-    log:
-        f"{LAYOUT.logs}/project/{{pair}}_{{run}}_seed{{seed}}_round{{round}}_{{side}}.log",
-    benchmark:
-        f"{LAYOUT.benchmarks}/project/{{pair}}_{{run}}_seed{{seed}}_round{{round}}_{{side}}.tsv"
-    conda:
-        "../../envs/data.yaml"
-    params:
-        settings=lambda wildcards: as_json(LAYOUT.advantage_of(wildcards)),
-        beta=LAYOUT.beta_of,
-        pooled="--pooled-with" if CONFIG.advantage.sides == "joint" else "",
-        code=digest("askd.rewards.project"),
-    message:
-        "Project: {wildcards.pair}, {wildcards.run}, seed {wildcards.seed}, round {wildcards.round}, {wildcards.side}"
-    shell:
-        "python -m askd project --settings {params.settings:q} --beta {params.beta}"
-        " --rewards {input.rewards} {params.pooled} {input.pooled} --output {output} > {log} 2>&1"
+    rule:
+        name:
+            f"project{group}"
+        input:
+            rewards=per_seed(LAYOUT.own_rewards, seeds),
+            pooled=per_seed(LAYOUT.pooled_rewards, seeds),
+        output:
+            expand(
+                f"{LAYOUT.run}/round{{round}}/{{side}}/skewness.parquet",
+                seed=seeds,
+                allow_missing=True,
+            ),
+        log:
+            f"{LAYOUT.logs}/project/{{pair}}_{{run}}_round{{round}}_{{side}}{group}.log",
+        benchmark:
+            f"{LAYOUT.benchmarks}/project/{{pair}}_{{run}}_round{{round}}_{{side}}{group}.tsv"
+        conda:
+            "../../envs/data.yaml"
+        params:
+            settings=lambda wildcards: as_json(LAYOUT.advantage_of(wildcards)),
+            seeds=seed_options(seeds),
+            beta=LAYOUT.beta_of,
+            rewards=LAYOUT.own_rewards,
+            pooled=LAYOUT.pooled_option,
+            output=of_job(f"{LAYOUT.run}/round{{round}}/{{side}}/skewness.parquet"),
+            code=digest("askd.rewards.project"),
+        message:
+            "Project: {wildcards.pair}, {wildcards.run}, round {wildcards.round}, {wildcards.side}"
+        shell:
+            "python -m askd project --settings {params.settings:q} {params.seeds}"
+            " --beta {params.beta} --rewards {params.rewards} {params.pooled}"
+            " --output {params.output} > {log} 2>&1"

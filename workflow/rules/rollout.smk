@@ -6,120 +6,157 @@ train stage refreshes its outputs from there (`refresh_every`). A method whose p
 samples together with the teacher has student outputs of its own from the first round on.
 """
 
+for group, seeds in LAYOUT.seeds.items():
 
-rule schedule:
-    input:
-        prompts=LAYOUT.training_prompts,
-    output:
-        f"{LAYOUT.shared}/schedule.parquet",
-    log:
-        f"{LAYOUT.logs}/schedule/{{pair}}_seed{{seed}}.log",
-    benchmark:
-        f"{LAYOUT.benchmarks}/schedule/{{pair}}_seed{{seed}}.tsv"
-    conda:
-        "../../envs/data.yaml"
-    params:
-        settings=as_json(CONFIG.training),
-        rounds=CONFIG.rounds,
-        code=digest("askd.training.schedule"),
-    message:
-        "Schedule of {wildcards.pair}, seed {wildcards.seed}"
-    shell:
-        "python -m askd schedule --settings {params.settings:q} --seed {wildcards.seed}"
-        " --rounds {params.rounds} --prompts {input.prompts} --output {output} > {log} 2>&1"
+    rule:
+        name:
+            f"schedule{group}"
+        input:
+            prompts=LAYOUT.training_prompts,
+        output:
+            expand(f"{LAYOUT.shared}/schedule.parquet", seed=seeds, allow_missing=True),
+        log:
+            f"{LAYOUT.logs}/schedule/{{pair}}{group}.log",
+        benchmark:
+            f"{LAYOUT.benchmarks}/schedule/{{pair}}{group}.tsv"
+        conda:
+            "../../envs/data.yaml"
+        params:
+            settings=as_json(CONFIG.training),
+            seeds=seed_options(seeds),
+            rounds=CONFIG.rounds,
+            output=of_job(f"{LAYOUT.shared}/schedule.parquet"),
+            code=digest("askd.training.schedule"),
+        message:
+            "Schedule: {wildcards.pair}"
+        shell:
+            "python -m askd schedule --settings {params.settings:q} {params.seeds}"
+            " --rounds {params.rounds} --prompts {input.prompts} --output {params.output}"
+            " > {log} 2>&1"
 
+    rule:
+        name:
+            f"rollout_teacher{group}"
+        input:
+            model=lambda wildcards: f"{LAYOUT.teacher(wildcards)}/manifest.json",
+            prompts=LAYOUT.training_prompts,
+            schedule=expand(f"{LAYOUT.shared}/schedule.parquet", seed=seeds, allow_missing=True),
+        output:
+            expand(
+                f"{LAYOUT.shared}/round{{round}}/teacher/rollouts.parquet",
+                seed=seeds,
+                allow_missing=True,
+            ),
+        log:
+            f"{LAYOUT.logs}/rollout_teacher/{{pair}}_round{{round}}{group}.log",
+        benchmark:
+            f"{LAYOUT.benchmarks}/rollout_teacher/{{pair}}_round{{round}}{group}.tsv"
+        conda:
+            "../../envs/rollout.yaml"
+        threads: CONFIG.threads
+        resources:
+            gpu=CONFIG.gpus,
+        params:
+            settings=as_json(CONFIG.rollout),
+            seeds=seed_options(seeds),
+            model=LAYOUT.teacher,
+            schedule=of_job(f"{LAYOUT.shared}/schedule.parquet"),
+            steps=CONFIG.training.steps_per_round,
+            output=of_job(f"{LAYOUT.shared}/round{{round}}/teacher/rollouts.parquet"),
+            state=of_job(f"{LAYOUT.state}/{{pair}}/shared/seed{{seed}}/round{{round}}/teacher"),
+            code=digest("askd.rollout.stage"),
+        message:
+            "Teacher answers: {wildcards.pair}, round {wildcards.round}"
+        shell:
+            "python -m askd rollout --settings {params.settings:q} {params.seeds}"
+            " --stream 'teacher round {wildcards.round}' --model {params.model}"
+            " --prompts {input.prompts} --schedule {params.schedule} --round {wildcards.round}"
+            " --steps {params.steps} --output {params.output} --state {params.state} > {log} 2>&1"
 
-rule rollout_teacher:
-    input:
-        model=lambda wildcards: f"{LAYOUT.teacher(wildcards)}/manifest.json",
-        prompts=LAYOUT.training_prompts,
-        schedule=f"{LAYOUT.shared}/schedule.parquet",
-    output:
-        f"{LAYOUT.shared}/round{{round}}/teacher/rollouts.parquet",
-    log:
-        f"{LAYOUT.logs}/rollout_teacher/{{pair}}_seed{{seed}}_round{{round}}.log",
-    benchmark:
-        f"{LAYOUT.benchmarks}/rollout_teacher/{{pair}}_seed{{seed}}_round{{round}}.tsv"
-    conda:
-        "../../envs/rollout.yaml"
-    threads: CONFIG.threads
-    resources:
-        gpu=CONFIG.gpus,
-    params:
-        settings=as_json(CONFIG.rollout),
-        model=subpath(input.model, parent=True),
-        steps=CONFIG.training.steps_per_round,
-        state=f"{LAYOUT.state}/{{pair}}/shared/seed{{seed}}/round{{round}}/teacher",
-        code=digest("askd.rollout.stage"),
-    message:
-        "Teacher answers: {wildcards.pair}, seed {wildcards.seed}, round {wildcards.round}"
-    shell:
-        "python -m askd rollout --settings {params.settings:q} --seed {wildcards.seed}"
-        " --stream 'teacher round {wildcards.round}' --model {params.model}"
-        " --prompts {input.prompts} --schedule {input.schedule} --round {wildcards.round}"
-        " --steps {params.steps} --output {output} --state {params.state} > {log} 2>&1"
+    rule:
+        name:
+            f"rollout_student{group}"
+        input:
+            models=per_seed(
+                lambda wildcards: f"{LAYOUT.sampling_student(wildcards)}/manifest.json", seeds
+            ),
+            prompts=LAYOUT.training_prompts,
+            schedule=expand(f"{LAYOUT.shared}/schedule.parquet", seed=seeds, allow_missing=True),
+            teacher=LAYOUT.policy_teacher,
+        output:
+            expand(
+                f"{LAYOUT.run}/round{{round}}/student/rollouts.parquet",
+                seed=seeds,
+                allow_missing=True,
+            ),
+        log:
+            f"{LAYOUT.logs}/rollout_student/{{pair}}_{{run}}_round{{round}}{group}.log",
+        benchmark:
+            f"{LAYOUT.benchmarks}/rollout_student/{{pair}}_{{run}}_round{{round}}{group}.tsv"
+        conda:
+            "../../envs/rollout.yaml"
+        threads: CONFIG.threads
+        resources:
+            gpu=CONFIG.gpus,
+        params:
+            settings=as_json(CONFIG.rollout),
+            seeds=seed_options(seeds),
+            model=LAYOUT.sampling_student,
+            schedule=of_job(f"{LAYOUT.shared}/schedule.parquet"),
+            steps=LAYOUT.window,
+            policy=LAYOUT.policy_options,
+            output=of_job(f"{LAYOUT.run}/round{{round}}/student/rollouts.parquet"),
+            state=of_job(f"{LAYOUT.state}/{{pair}}/{{run}}/seed{{seed}}/round{{round}}/student"),
+            code=digest("askd.rollout.stage"),
+        message:
+            "Student answers: {wildcards.pair}, {wildcards.run}, round {wildcards.round}"
+        shell:
+            "python -m askd rollout --settings {params.settings:q} {params.seeds}"
+            " --stream 'student round {wildcards.round} step 0' --model {params.model}"
+            " --prompts {input.prompts} --schedule {params.schedule} --round {wildcards.round}"
+            " --steps {params.steps} {params.policy} --output {params.output}"
+            " --state {params.state} > {log} 2>&1"
 
-
-rule rollout_student:
-    input:
-        model=lambda wildcards: f"{LAYOUT.sampling_student(wildcards)}/manifest.json",
-        prompts=LAYOUT.training_prompts,
-        schedule=f"{LAYOUT.shared}/schedule.parquet",
-        teacher=LAYOUT.policy_teacher,
-    output:
-        f"{LAYOUT.run}/round{{round}}/student/rollouts.parquet",
-    log:
-        f"{LAYOUT.logs}/rollout_student/{{pair}}_{{run}}_seed{{seed}}_round{{round}}.log",
-    benchmark:
-        f"{LAYOUT.benchmarks}/rollout_student/{{pair}}_{{run}}_seed{{seed}}_round{{round}}.tsv"
-    conda:
-        "../../envs/rollout.yaml"
-    threads: CONFIG.threads
-    resources:
-        gpu=CONFIG.gpus,
-    params:
-        settings=as_json(CONFIG.rollout),
-        model=subpath(input.model, parent=True),
-        steps=LAYOUT.window,
-        policy=LAYOUT.policy_options,
-        state=f"{LAYOUT.state}/{{pair}}/{{run}}/seed{{seed}}/round{{round}}/student",
-        code=digest("askd.rollout.stage"),
-    message:
-        "Student answers: {wildcards.pair}, {wildcards.run}, seed {wildcards.seed}, round {wildcards.round}"
-    shell:
-        "python -m askd rollout --settings {params.settings:q} --seed {wildcards.seed}"
-        " --stream 'student round {wildcards.round} step 0' --model {params.model}"
-        " --prompts {input.prompts} --schedule {input.schedule} --round {wildcards.round}"
-        " --steps {params.steps} {params.policy} --output {output} --state {params.state} > {log} 2>&1"
-
-
-rule score:
-    input:
-        teacher=lambda wildcards: f"{LAYOUT.teacher(wildcards)}/manifest.json",
-        student=lambda wildcards: f"{LAYOUT.untrained_student(wildcards)}/manifest.json",
-        prompts=LAYOUT.training_prompts,
-        rollouts=f"{LAYOUT.run}/round{{round}}/{{side}}/rollouts.parquet",
-    output:
-        f"{LAYOUT.run}/round{{round}}/{{side}}/scores.parquet",
-    log:
-        f"{LAYOUT.logs}/score/{{pair}}_{{run}}_seed{{seed}}_round{{round}}_{{side}}.log",
-    benchmark:
-        f"{LAYOUT.benchmarks}/score/{{pair}}_{{run}}_seed{{seed}}_round{{round}}_{{side}}.tsv"
-    conda:
-        "../../envs/rollout.yaml"
-    threads: CONFIG.threads
-    resources:
-        gpu=CONFIG.gpus,
-    params:
-        teacher=subpath(input.teacher, parent=True),
-        student=subpath(input.student, parent=True),
-        batch_size=CONFIG.rollout.batch_size,
-        head_chunk=CONFIG.training.head_chunk,
-        code=digest("askd.rollout.stage"),
-    message:
-        "Score: {wildcards.pair}, {wildcards.run}, seed {wildcards.seed}, round {wildcards.round}, {wildcards.side}"
-    shell:
-        "python -m askd score --teacher {params.teacher} --student {params.student}"
-        " --prompts {input.prompts} --rollouts {input.rollouts}"
-        " --batch-size {params.batch_size} --head-chunk {params.head_chunk}"
-        " --output {output} > {log} 2>&1"
+    rule:
+        name:
+            f"score{group}"
+        input:
+            teacher=lambda wildcards: f"{LAYOUT.teacher(wildcards)}/manifest.json",
+            student=lambda wildcards: f"{LAYOUT.untrained_student(wildcards)}/manifest.json",
+            prompts=LAYOUT.training_prompts,
+            rollouts=expand(
+                f"{LAYOUT.run}/round{{round}}/{{side}}/rollouts.parquet",
+                seed=seeds,
+                allow_missing=True,
+            ),
+        output:
+            expand(
+                f"{LAYOUT.run}/round{{round}}/{{side}}/scores.parquet",
+                seed=seeds,
+                allow_missing=True,
+            ),
+        log:
+            f"{LAYOUT.logs}/score/{{pair}}_{{run}}_round{{round}}_{{side}}{group}.log",
+        benchmark:
+            f"{LAYOUT.benchmarks}/score/{{pair}}_{{run}}_round{{round}}_{{side}}{group}.tsv"
+        conda:
+            "../../envs/rollout.yaml"
+        threads: CONFIG.threads
+        resources:
+            gpu=CONFIG.gpus,
+        params:
+            seeds=seed_options(seeds),
+            teacher=LAYOUT.teacher,
+            student=LAYOUT.untrained_student,
+            rollouts=of_job(f"{LAYOUT.run}/round{{round}}/{{side}}/rollouts.parquet"),
+            batch_size=CONFIG.rollout.batch_size,
+            head_chunk=CONFIG.training.head_chunk,
+            output=of_job(f"{LAYOUT.run}/round{{round}}/{{side}}/scores.parquet"),
+            code=digest("askd.rollout.stage"),
+        message:
+            "Score: {wildcards.pair}, {wildcards.run}, round {wildcards.round}, {wildcards.side}"
+        shell:
+            "python -m askd score {params.seeds} --teacher {params.teacher}"
+            " --student {params.student} --prompts {input.prompts} --rollouts {params.rollouts}"
+            " --batch-size {params.batch_size} --head-chunk {params.head_chunk}"
+            " --output {params.output} > {log} 2>&1"
