@@ -24,9 +24,9 @@ nano: $(INSTALLED)
 full: $(INSTALLED)
 	@$(call snakemake,--configfile config/full.yaml $(ARGUMENTS))
 
-# Choose settings on validation prompts; writes config/tuned/nano.yaml.
+# Choose settings on validation prompts; writes config/tuned/nano.yaml, which a clone has already.
 sweep: $(INSTALLED)
-	@$(call snakemake,sweep $(ARGUMENTS))
+	@$(call snakemake,sweep --forcerun tune $(ARGUMENTS))
 
 # What measures the machine, or uses all of it, runs by itself.
 test: $(INSTALLED)
