@@ -34,6 +34,7 @@ rule rollout_teacher:
         model=lambda wildcards: f"{LAYOUT.teacher(wildcards)}/manifest.json",
         prompts=LAYOUT.training_prompts,
         schedule=f"{LAYOUT.shared}/schedule.parquet",
+        preflight=ancient(PREFLIGHT),
     output:
         f"{LAYOUT.shared}/round{{round}}/teacher/rollouts.parquet",
     log:
@@ -65,6 +66,7 @@ rule rollout_student:
         model=lambda wildcards: f"{LAYOUT.sampling_student(wildcards)}/manifest.json",
         prompts=LAYOUT.training_prompts,
         schedule=f"{LAYOUT.shared}/schedule.parquet",
+        preflight=ancient(PREFLIGHT),
         teacher=LAYOUT.policy_teacher,
     output:
         f"{LAYOUT.run}/round{{round}}/student/rollouts.parquet",
