@@ -244,12 +244,13 @@ def tokenizer_differences(
             f"{where}: the tokenizers' special tokens differ ({name} is {ours.get(name)!r} in the "
             f"teacher's and {theirs.get(name)!r} in the student's); {copy}"
         )
-    for text in PROBES:
-        if "vocabulary" not in found and teacher.encode(text) != student.encode(text):
-            found["text"] = (
-                f"{where}: the tokenizers read {text!r} as different tokens, "
-                f"{teacher.encode(text)} and {student.encode(text)}; {copy}"
-            )
+    read_apart = [text for text in PROBES if teacher.encode(text) != student.encode(text)]
+    if read_apart and "vocabulary" not in found:
+        ours, theirs = teacher.encode(read_apart[0]), student.encode(read_apart[0])
+        found["text"] = (
+            f"{where}: the tokenizers read {read_apart[0]!r} as different tokens, {ours} and "
+            f"{theirs}; {copy}"
+        )
     if teacher.chat_template != student.chat_template:
         found["chat template"] = f"{where}: the tokenizers' chat templates differ; {copy}"
     return found
