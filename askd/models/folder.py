@@ -17,8 +17,10 @@ from tempfile import mkdtemp
 
 import torch
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
+    GenerationConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
@@ -28,6 +30,11 @@ from askd.artifacts import write_json
 from askd.errors import AskdError
 
 MANIFEST = "manifest.json"
+# Files that transformers reads with pickle.
+PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
+# Texts on which tokenizers with one vocabulary part ways: a beginning of sequence that is added or
+# not, spaces, digits, capitals, line breaks.
+PROBES = ("Hello  world", " 12+345=357\n\n", 'def f(x):\n    return x\tif X else "a\'b"')
 
 
 @dataclass(frozen=True)
@@ -59,30 +66,87 @@ def load(folder: str | Path, dtype: torch.dtype = torch.float32) -> LanguageMode
 
     Raises:
         AskdError: the folder does not exist or holds no config, no safetensors weights, or no
-            tokenizer, or a file of it cannot be read.
+            tokenizer, a file of it cannot be read, or the weights are not those of its config.
     """
     folder = Path(folder)
+    check_folder(folder)
+    tokenizer = load_tokenizer(folder)
+    try:
+        model, loaded = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=dtype,
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+        )
+    except Exception as error:  # transformers and safetensors raise many kinds for broken files
+        raise _cannot_load(folder, error) from error
+    if missing := sorted(loaded["missing_keys"]):
+        # transformers would begin them at random, with no more than a warning.
+        raise AskdError(
+            f"{folder}: the weights lack {len(missing)} tensors of the model, {missing[0]} among "
+            "them; make or download the model again."
+        )
+    check_head_width(folder, model, tokenizer)
+    return LanguageModel(model.to(default_device()).eval(), tokenizer, folder)
+
+
+def load_without_weights(folder: str | Path) -> LanguageModel:
+    """The model folder with weights on the device `meta`: shapes and settings, in no memory.
+
+    Raises:
+        AskdError: the same as `load`, as far as it shows without reading weights.
+    """
+    folder = Path(folder)
+    check_folder(folder)
+    tokenizer = load_tokenizer(folder)
+    try:
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        with torch.device("meta"):
+            model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+        if (folder / "generation_config.json").is_file():
+            model.generation_config = GenerationConfig.from_pretrained(folder)
+    except Exception as error:  # as many kinds as for weights
+        raise _cannot_load(folder, error) from error
+    return LanguageModel(model.eval(), tokenizer, folder)
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder that is none of a model, or whose weights are not safetensors.
+
+    Raises:
+        AskdError: there is no folder, no config, or no safetensors file.
+    """
     if not folder.is_dir():
         raise AskdError(f"{folder}: no such model folder.")
     if not (folder / "config.json").is_file():
         raise AskdError(f"{folder}: no config.json; this is not a Hugging Face model folder.")
-    if not any(folder.glob("*.safetensors")):
+    if any(folder.glob("*.safetensors")):
+        return
+    pickles = sorted(path.name for kind in PICKLES for path in folder.glob(kind))
+    if pickles:
         raise AskdError(
-            f"{folder}: no weights (*.safetensors); make or download the model again, and convert "
-            "other formats to safetensors."
+            f"{folder}: only pickle weights ({pickles[0]}), which may run code when they are read; "
+            "if you trust them, convert them to safetensors once: load the folder with "
+            "AutoModelForCausalLM.from_pretrained and write it with save_pretrained."
         )
-    tokenizer = load_tokenizer(folder)
-    try:
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, use_safetensors=True)
-    except Exception as error:  # transformers and safetensors raise many kinds for broken files
-        raise _cannot_load(folder, error) from error
+    raise AskdError(f"{folder}: no weights (*.safetensors); make or download the model again.")
+
+
+def check_head_width(
+    folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    """Refuse a model whose head has fewer rows than its tokenizer has tokens.
+
+    Raises:
+        AskdError: says both numbers.
+    """
     width = model.get_output_embeddings().weight.shape[0]
     if vocabulary_of(tokenizer) > width:
         raise AskdError(
             f"{folder}: the tokenizer has {vocabulary_of(tokenizer)} tokens but the model only "
             f"{width}; use the tokenizer that the model was made with."
         )
-    return LanguageModel(model.to(default_device()).eval(), tokenizer, folder)
 
 
 def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
@@ -98,7 +162,7 @@ def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
     whole = (folder / "tokenizer.json").is_file()
     kind = PreTrainedTokenizerFast if whole else AutoTokenizer
     try:
-        tokenizer = kind.from_pretrained(folder)
+        tokenizer = kind.from_pretrained(folder, trust_remote_code=False)
     except Exception as error:  # as many kinds as for models
         raise _cannot_load(folder, error) from error
     if tokenizer.pad_token_id is None:
@@ -151,22 +215,50 @@ def check_same_tokenizer(
     """Refuse a pair whose tokenizers differ: the teacher would score nonsense without a sign.
 
     Raises:
-        AskdError: the vocabularies, the special tokens or the chat templates differ; says which.
+        AskdError: the vocabularies, the special tokens, the tokens of a text or the chat templates
+            differ; says which.
+    """
+    for difference in tokenizer_differences(teacher, student).values():
+        raise AskdError(difference)
+
+
+def tokenizer_differences(
+    teacher: PreTrainedTokenizerBase, student: PreTrainedTokenizerBase
+) -> dict[str, str]:
+    """What differs between the tokenizers of a pair, and what to do about it; empty if nothing.
+
+    The keys are `vocabulary`, `special tokens`, `text` and `chat template`.
     """
     where = f"{teacher.name_or_path} and {student.name_or_path}"
+    copy = "if they are one family, copy the teacher's tokenizer files into the student's folder."
+    found = {}
     ours, theirs = teacher.get_vocab(), student.get_vocab()
-    if ours != theirs:
-        token = min(
-            token for token in ours.keys() | theirs.keys() if ours.get(token) != theirs.get(token)
-        )
-        raise AskdError(
+    if token := _first_difference(ours, theirs):
+        found["vocabulary"] = (
             f"{where}: the tokenizers differ (token {token!r} has number {ours.get(token)} in the "
             f"teacher's and {theirs.get(token)} in the student's); give both the same tokenizer."
         )
-    if teacher.special_tokens_map != student.special_tokens_map:
-        raise AskdError(f"{where}: the tokenizers' special tokens differ; make them equal.")
+    ours, theirs = teacher.special_tokens_map, student.special_tokens_map
+    if name := _first_difference(ours, theirs):
+        found["special tokens"] = (
+            f"{where}: the tokenizers' special tokens differ ({name} is {ours.get(name)!r} in the "
+            f"teacher's and {theirs.get(name)!r} in the student's); {copy}"
+        )
+    read_apart = [text for text in PROBES if teacher.encode(text) != student.encode(text)]
+    if read_apart and "vocabulary" not in found:
+        ours, theirs = teacher.encode(read_apart[0]), student.encode(read_apart[0])
+        found["text"] = (
+            f"{where}: the tokenizers read {read_apart[0]!r} as different tokens, {ours} and "
+            f"{theirs}; {copy}"
+        )
     if teacher.chat_template != student.chat_template:
-        raise AskdError(f"{where}: the tokenizers' chat templates differ; make them equal.")
+        found["chat template"] = f"{where}: the tokenizers' chat templates differ; {copy}"
+    return found
+
+
+def _first_difference(ours: dict, theirs: dict) -> str | None:
+    keys = (key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key))
+    return min(keys, default=None)
 
 
 def read_manifest(folder: str | Path) -> dict[str, str]:

@@ -16,7 +16,7 @@ from transformers import GenerationConfig, LogitsProcessorList, PreTrainedModel
 from askd.artifacts import JOINT_ROLLOUTS, ROLLOUTS
 from askd.config import MixturePolicy, Policy, Rollout, SpeculativePolicy
 from askd.errors import AskdError
-from askd.models.chat import prompt_tokens, response_text
+from askd.models.chat import end_tokens, prompt_tokens, response_text
 from askd.models.folder import LanguageModel
 from askd.rollout.policies import Mixture, Speculative, TeacherSteps
 from askd.rollout.sampler import InverseTransformSampler, Warp, uniforms
@@ -184,13 +184,3 @@ def _neutral_generation_config(model: PreTrainedModel) -> Iterator[None]:
         yield
     finally:
         model.generation_config = own
-
-
-def end_tokens(language_model: LanguageModel) -> list[int]:
-    """The tokens that end a response: the tokenizer's and those of the generation config."""
-    configured = language_model.model.generation_config.eos_token_id
-    if configured is None:
-        configured = []
-    elif isinstance(configured, int):
-        configured = [configured]
-    return sorted({language_model.tokenizer.eos_token_id, *configured})

@@ -143,7 +143,7 @@ def test_a_folder_without_weights_is_refused(copied):
     (copied / "model.safetensors").unlink()
     assert "no weights" in refusal(copied)
     (copied / "pytorch_model.bin").write_bytes(b"0" * 100)
-    assert "convert other formats to safetensors" in refusal(copied)
+    assert "only pickle weights (pytorch_model.bin)" in refusal(copied)
 
 
 @pytest.mark.parametrize("kept", [0, 4, 100, -1000, -1])

@@ -41,6 +41,7 @@ for group, seeds in LAYOUT.seeds.items():
             model=lambda wildcards: f"{LAYOUT.teacher(wildcards)}/manifest.json",
             prompts=LAYOUT.training_prompts,
             schedule=expand(f"{LAYOUT.shared}/schedule.parquet", seed=seeds, allow_missing=True),
+            preflight=ancient(PREFLIGHT),
         output:
             expand(
                 f"{LAYOUT.shared}/round{{round}}/teacher/rollouts.parquet",
@@ -82,6 +83,7 @@ for group, seeds in LAYOUT.seeds.items():
             ),
             prompts=LAYOUT.training_prompts,
             schedule=expand(f"{LAYOUT.shared}/schedule.parquet", seed=seeds, allow_missing=True),
+            preflight=ancient(PREFLIGHT),
             teacher=LAYOUT.policy_teacher,
         output:
             expand(

@@ -1,0 +1,76 @@
+"""Commands about models that are there already."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from askd.commands.options import option
+from askd.errors import AskdError
+
+app = typer.Typer()
+
+
+class Dtype(StrEnum):
+    """Types that weights are loaded as."""
+
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+
+
+@app.command()
+def check(
+    teacher: Annotated[Path, typer.Argument(help="Model folder of the teacher.")],
+    student: Annotated[Path, typer.Argument(help="Model folder of the student.")],
+    prompts: Annotated[
+        Path | None, option("Prompts table that the student will be trained on.")
+    ] = None,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest response, in tokens.")] = 128,
+    rollout_batch: Annotated[
+        int, typer.Option(min=1, help="Responses that are sampled at once.")
+    ] = 32,
+    micro_batch: Annotated[
+        int, typer.Option(min=1, help="Sequences per forward pass of a training.")
+    ] = 8,
+    head_chunk: Annotated[
+        int, typer.Option(min=1, help="Response tokens whose logits exist at the same time.")
+    ] = 1024,
+    dtype: Annotated[Dtype, option("Type that the weights are loaded as.")] = Dtype.float32,
+    device: Annotated[
+        str | None, option("Device to train on, such as cuda or cpu; a GPU where there is one.")
+    ] = None,
+    memory: Annotated[
+        float | None, typer.Option(min=0, help="Memory in GiB of a device that is elsewhere.")
+    ] = None,
+    results: Annotated[Path, option("Folder that the students will be written to.")] = Path("."),
+    output: Annotated[Path | None, option("Report to write, JSON.")] = None,
+) -> None:
+    """Check that a student can be distilled from a teacher, before any time is spent.
+
+    One line per check: ok, note, or refused with what to do. Exits with code 1 if any is refused.
+    """
+    from askd.models.preflight.check import Workload, write
+    from askd.models.preflight.check import check as run
+
+    workload = Workload(
+        prompts,
+        max_new_tokens,
+        rollout_batch,
+        micro_batch,
+        head_chunk,
+        dtype.value,
+        device,
+        memory,
+        results,
+    )
+    report = run(teacher, student, workload)
+    if output is not None:
+        write(report, teacher, student, output)
+    print("\n".join(report.lines()))
+    if report.refused:
+        raise AskdError(
+            f"{teacher} and {student} are no pair to train: {', '.join(report.refused)} refused."
+        )

@@ -1,0 +1,133 @@
+"""The check of a pair: cheap things first, and the weights only where nothing else is wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from askd.artifacts import write_json
+from askd.models.folder import LanguageModel, default_device, load
+from askd.models.preflight.likelihood import (
+    check_likelihood,
+    compare_likelihood,
+    nats_per_token,
+)
+from askd.models.preflight.memory import BYTES, Shape
+from askd.models.preflight.report import Report
+from askd.models.preflight.resources import GIB, check_disk, check_memory, device_memory
+from askd.models.preflight.samples import own_prompts
+from askd.models.preflight.tokens import (
+    check_chat,
+    check_context,
+    check_ends,
+    check_tokenizers,
+)
+from askd.models.preflight.weights import check_folder_of
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What the pair is meant to do.
+
+    `prompts` is a prompts table, `max_new_tokens` the longest response, `dtype` that of the
+    weights once loaded; `memory` (GiB) stands for a device that this machine does not have.
+    """
+
+    prompts: Path | None = None
+    max_new_tokens: int = 128
+    rollout_batch: int = 32
+    micro_batch: int = 8
+    head_chunk: int = 1024
+    dtype: str = "float32"
+    device: str | None = None
+    memory: float | None = None
+    results: Path = Path(".")
+
+
+def check(teacher_folder: Path, student_folder: Path, workload: Workload) -> Report:
+    """All findings about the pair.
+
+    Raises:
+        AskdError: the prompts table cannot be read, or there is no such device.
+    """
+    report = Report()
+    own = own_prompts(workload.prompts)
+    device = workload.device or str(default_device())
+    here = device_memory(device) if workload.memory is None else workload.memory * GIB
+    teacher, student = (
+        check_folder_of(report, role, Path(folder), workload.dtype)
+        for role, folder in (("teacher", teacher_folder), ("student", student_folder))
+    )
+    if teacher is None or student is None:
+        report.add("all else", "note", "not looked at, since a folder cannot be read.")
+        return report
+    _check_pair(report, teacher, student, workload, own.conversations, int(here))
+    if report.refused:
+        report.add("likelihood", "note", "not measured, since the pair is refused already.")
+        return report
+    _check_weights(report, teacher, student, workload, own.answered)
+    return report
+
+
+def _check_pair(
+    report: Report,
+    teacher: LanguageModel,
+    student: LanguageModel,
+    workload: Workload,
+    conversations: list[list[dict]],
+    available: int,
+) -> None:
+    check_tokenizers(report, teacher, student)
+    check_ends(report, teacher, student)
+    shapes = Shape.of(teacher.model), Shape.of(student.model)
+    longest = check_chat(report, teacher, conversations)
+    if longest is not None:
+        for role, side in (("teacher", teacher), ("student", student)):
+            check_context(report, role, side, longest, workload.max_new_tokens)
+        check_memory(
+            report,
+            *shapes,
+            longest + workload.max_new_tokens,
+            workload.rollout_batch,
+            workload.micro_batch,
+            workload.head_chunk,
+            workload.dtype,
+            available,
+        )
+    check_disk(report, shapes[1], workload.dtype, workload.results)
+
+
+def _check_weights(
+    report: Report,
+    teacher: LanguageModel,
+    student: LanguageModel,
+    workload: Workload,
+    answered: list[dict],
+) -> None:
+    """Load the models, one after the other, and score texts."""
+    nats = {}
+    for role, side in (("teacher", teacher), ("student", student)):
+        needed = Shape.of(side.model).parameters * BYTES[workload.dtype]
+        if needed > device_memory(str(default_device())):
+            report.add(
+                f"{role}: likelihood",
+                "note",
+                "not measured, since this machine cannot hold the weights; check again where the "
+                "model will run.",
+            )
+            continue
+        with report.refusing(f"{role}: weights"):
+            loaded = load(side.folder, getattr(torch, workload.dtype))
+            nats[role] = nats_per_token(loaded, answered, workload.head_chunk)
+            check_likelihood(report, role, loaded, nats[role])
+            del loaded
+    if len(nats) == 2:
+        compare_likelihood(report, nats["teacher"], nats["student"])
+
+
+def write(report: Report, teacher: Path, student: Path, output: Path) -> None:
+    """Write the report as JSON."""
+    pair = {"teacher": str(teacher), "student": str(student)}
+    write_json(output, pair | report.as_json())

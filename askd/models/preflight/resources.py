@@ -1,0 +1,103 @@
+"""Checks of the machine: memory of the device, and space on disk."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import torch
+
+from askd.errors import AskdError
+from askd.models.preflight.memory import Shape, disk_space, rollout_memory, training_memory
+from askd.models.preflight.report import Report
+
+GIB, MIB = 2**30, 2**20
+# An estimate that fills more of a device than this leaves nothing for what it does not know.
+COMFORTABLE = 0.9
+
+
+def device_memory(device: str) -> int:
+    """The memory of a device of this machine, in bytes.
+
+    Raises:
+        AskdError: there is no such device.
+    """
+    try:
+        named = torch.device(device)
+        if named.type == "cpu":
+            return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        return torch.cuda.get_device_properties(named).total_memory
+    except (RuntimeError, AssertionError, ValueError) as error:
+        raise AskdError(
+            f"--device {device}: this machine has none; give --memory GIB to plan for another one."
+        ) from error
+
+
+def check_memory(
+    report: Report,
+    teacher: Shape,
+    student: Shape,
+    tokens: int,
+    rollout_batch: int,
+    micro_batch: int,
+    head_chunk: int,
+    dtype: str,
+    available: int,
+) -> None:
+    """Compare what sampling and training take with the `available` bytes of a device."""
+    for role, shape in (("teacher", teacher), ("student", student)):
+        _compare(
+            report,
+            f"{role}: memory of sampling",
+            rollout_memory(shape, tokens, rollout_batch, dtype),
+            available,
+            "lower the batch size of rollouts or max_new_tokens, or load as bfloat16",
+        )
+    parts = training_memory(student, teacher, tokens, micro_batch, head_chunk, dtype)
+    check, advice = "memory of training", "lower micro_batch_size or head_chunk"
+    alone = {name: size for name, size in parts.items() if name != "teacher"}
+    if sum(alone.values()) <= available < sum(parts.values()):
+        report.numbers[check] = parts
+        report.add(
+            check,
+            "note",
+            f"{_listed(parts)} of {_size(available)}: the teacher does not fit beside the "
+            f"student, so choose sampled objectives only, or {advice}.",
+        )
+    else:
+        _compare(report, check, parts, available, f"{advice}, or load as bfloat16")
+
+
+def _compare(
+    report: Report, check: str, parts: dict[str, int], available: int, advice: str
+) -> None:
+    report.numbers[check] = parts
+    says = f"{_listed(parts)} of {_size(available)}"
+    needed = sum(parts.values())
+    if needed > available:
+        report.add(check, "refused", f"{says}; {advice}.")
+    elif needed > COMFORTABLE * available:
+        report.add(check, "note", f"{says}, which is tight; {advice}.")
+    else:
+        report.add(check, "ok", f"{says}.")
+
+
+def _listed(parts: dict[str, int]) -> str:
+    each = ", ".join(f"{name} {_size(size)}" for name, size in parts.items())
+    return f"about {_size(sum(parts.values()))} ({each})"
+
+
+def _size(size: int) -> str:
+    return f"{size / GIB:.1f} GiB" if size >= GIB else f"{size / MIB:.1f} MiB"
+
+
+def check_disk(report: Report, student: Shape, dtype: str, folder: Path) -> None:
+    """Compare the free space where results go with what a training of one method writes."""
+    existing = next(path for path in (folder.resolve(), *folder.resolve().parents) if path.exists())
+    free, needed = shutil.disk_usage(existing).free, disk_space(student, dtype)
+    says = f"{_size(needed)} for a student and its checkpoints, {_size(free)} free in {existing}"
+    if needed > free:
+        report.add("disk", "refused", f"{says}; free some, or put results on another disk.")
+    else:
+        report.add("disk", "ok", f"{says}; each method, seed and round keeps a student.")
