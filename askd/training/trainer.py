@@ -162,16 +162,13 @@ class DistillationTrainer(Trainer):
     ) -> Tensor:
         """The micro-batch's part of the step's loss; refuses a loss that is not finite."""
         step, micro = inputs["step"], inputs["micro"]
-        if micro == 0:
-            # A block of its own: autocast keeps the weights that it converted until its block ends,
-            # and those that sampling converts have no gradient.
-            with self.accelerator.autocast():
-                self._begin(step)
-        rows = self._batches[micro]
-        if not rows:
-            return torch.zeros((), requires_grad=True)
-        # The objective calls parts of the student, so `Trainer`'s own autocast does not see them.
+        # `Trainer` puts autocast around the student's forward, and the objective calls its parts.
         with self.accelerator.autocast():
+            if micro == 0:
+                self._begin(step)
+            rows = self._batches[micro]
+            if not rows:
+                return torch.zeros((), requires_grad=True)
             loss, sums = self.objective(rows, self._totals)
         if not torch.isfinite(loss):
             raise AskdError(

@@ -402,8 +402,10 @@ def test_sampling_before_a_step_in_bfloat16_leaves_its_gradients_alone(one_step,
     """Sampling converts the weights too, without a gradient."""
 
     def generate(model) -> None:
+        model.eval()
         with torch.inference_mode():
             model.generate(TOKENS, max_new_tokens=2, do_sample=False)
+        model.train()
 
     plain, _ = one_step("sft", lora=lora, dtype="bfloat16")
     sampled, _ = one_step("sft", lora=lora, dtype="bfloat16", before=generate)
