@@ -31,7 +31,7 @@ def response_tokens(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
 
 def response_text(tokenizer: PreTrainedTokenizerBase, tokens: list[int]) -> str:
     """The text of response tokens, without special tokens."""
-    # Cleaning up would take out spaces that were written.
+    # Some tokenizers ask for a cleaning up, which takes out spaces that were written.
     return tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
 
 
