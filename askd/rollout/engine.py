@@ -93,7 +93,7 @@ def sample(
 def _check_context(
     language_model: LanguageModel, wanted: Sequence[Request], settings: Rollout
 ) -> None:
-    context = getattr(language_model.model.config, "max_position_embeddings", None)
+    context = language_model.context
     longest = max(wanted, key=lambda request: len(request.prompt))
     if context is not None and len(longest.prompt) + settings.max_new_tokens > context:
         raise AskdError(

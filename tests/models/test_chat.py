@@ -51,3 +51,9 @@ def test_prompt_and_answer_read_as_one_conversation(tokenizer):
     tokens = prompt_tokens(tokenizer, question) + response_tokens(tokenizer, "1+1=2")
     finished = [*question, {"role": "assistant", "content": "1+1=2"}]
     assert tokens == tokenizer.apply_chat_template(finished, tokenize=True, return_dict=False)
+
+
+def test_spaces_before_punctuation_stay(tokenizer, monkeypatch):
+    """Also where a tokenizer's own settings ask to clean them up."""
+    monkeypatch.setattr(tokenizer, "clean_up_tokenization_spaces", True)
+    assert response_text(tokenizer, response_tokens(tokenizer, "2 .")) == "2 ."

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from askd.config import SIDES, ErrorProcess, GeneratedTask, Method, PretrainedFromScratch, Task
+from askd.config import (
+    SIDES,
+    ErrorProcess,
+    GeneratedTask,
+    Method,
+    PretrainedFromScratch,
+    Task,
+    Training,
+)
 from askd.reporting.page.settings import PageSettings, Run
 from askd.reporting.sweep_table import options_text
 
@@ -132,7 +140,8 @@ def protocol(settings: PageSettings) -> list[str]:
         f"{training.weight_decay:g}, {training.warmup_steps} steps of warm-up, then a cosine to "
         f"{training.final_learning_rate:g} of the peak learning rate; gradients are clipped to "
         f"norm {training.max_grad_norm:g}. Losses are means over tokens"
-        + (", then sequences." if training.reduction == "sequence" else "."),
+        + (", then sequences. " if training.reduction == "sequence" else ". ")
+        + f"{_weights(training)}, in {training.dtype}.",
         f"Samples: {rollout.samples_per_prompt} for each prompt and side, at temperature "
         f"{rollout.temperature:g} and top-p {rollout.top_p:g}, of at most "
         f"{rollout.max_new_tokens} tokens; student outputs are sampled "
@@ -155,3 +164,16 @@ def _times(count: int, noun: str) -> str:
 
 def _refresh(steps: int) -> str:
     return {0: "once a round", 1: "anew at every step"}.get(steps, f"anew every {steps} steps")
+
+
+def _weights(training: Training) -> str:
+    """Which weights are trained."""
+    lora = training.lora
+    if lora is None:
+        return "All weights are trained"
+    targets = lora.target_modules
+    layers = "all linear layers" if targets == "all-linear" else ", ".join(targets)
+    return (
+        f"Adapters of rank {lora.rank} on {layers} are trained (LoRA, α = {lora.alpha:g}, dropout "
+        f"{lora.dropout:g}) and merged after each round"
+    )
