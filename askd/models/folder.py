@@ -55,7 +55,7 @@ class LanguageModel:
         """Number of tokens that the tokenizer tells apart; a head may be padded beyond it."""
         return vocabulary_of(self.tokenizer)
 
-    @cached_property
+    @property
     def context(self) -> int | None:
         """Number of tokens that the model has positions for; None where there is no bound."""
         return getattr(self.model.config, "max_position_embeddings", None)

@@ -212,7 +212,7 @@ def test_an_interrupted_training_resumes_to_the_same_bytes(run_round, kill_at, c
     kill_at(None)
     capsys.readouterr()
     assert contents(run_round("run", **settings)) == whole
-    assert "the run: resuming at step 4" in capsys.readouterr().out
+    assert "the run, seed 0: resuming at step 4" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -472,7 +472,9 @@ def test_a_loss_that_is_no_number_names_its_step(run_round, folders, monkeypatch
         return model
 
     monkeypatch.setattr(stage, "load", broken)
-    with pytest.raises(AskdError, match=r"the run: the loss is nan at step 0 of this round; lower"):
+    with pytest.raises(
+        AskdError, match=r"the run, seed 0: the loss is nan at step 0 of this round; lower"
+    ):
         run_round("run", "sft", lora=LORA)
 
 

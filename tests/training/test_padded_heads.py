@@ -8,6 +8,7 @@ cropped to the tokenizer.
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 
 import pytest
 import torch
@@ -51,7 +52,18 @@ def padded(tmp_path_factory, make_model):
 def teacher_rollouts(padded, prompts_path):
     path = padded / "rollouts.parquet"
     settings = Rollout(samples_per_prompt=2, max_new_tokens=8)
-    rollout(padded / "teacher", prompts_path, None, settings, 0, "teacher", path, padded / "state")
+    with ExitStack() as states:
+        rollout(
+            padded / "teacher",
+            prompts_path,
+            None,
+            settings,
+            0,
+            "teacher",
+            path,
+            padded / "state",
+            states,
+        )
     return path
 
 

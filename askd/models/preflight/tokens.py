@@ -124,7 +124,7 @@ def check_context(
     report: Report, role: str, side: LanguageModel, prompt: int, max_new_tokens: int
 ) -> None:
     """Compare the longest prompt and response with the model's context, all in tokens."""
-    context = context_length(side)
+    context = side.context
     needs = f"{prompt} tokens of the longest prompt and {max_new_tokens} new ones"
     if context is None:
         report.add(f"{role}: context", "note", f"{side.folder}: its config names no limit.")
@@ -137,8 +137,3 @@ def check_context(
         )
     else:
         report.add(f"{role}: context", "ok", f"{needs} fit into {context}.")
-
-
-def context_length(side: LanguageModel) -> int | None:
-    """The most tokens that the model can read, if its config names a limit."""
-    return getattr(side.model.config, "max_position_embeddings", None)
