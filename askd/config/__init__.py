@@ -38,6 +38,7 @@ from askd.config.stages import (
     Try,
 )
 from askd.config.tasks import (
+    GRADERS,
     ArithmeticTask,
     ErrorProcess,
     GeneratedTask,
@@ -48,9 +49,11 @@ from askd.config.tasks import (
     PretrainedFromScratch,
     ProgramsTask,
     Task,
+    grader_module,
 )
 
 __all__ = [
+    "GRADERS",
     "SIDES",
     "Advantage",
     "AklTerm",
@@ -90,6 +93,7 @@ __all__ = [
     "Term",
     "Training",
     "Try",
+    "grader_module",
     "nearest",
     "schema",
     "validate",
