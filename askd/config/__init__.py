@@ -22,6 +22,18 @@ from askd.config.methods import (
     SpeculativePolicy,
     Term,
 )
+from askd.config.models import (
+    Dtype,
+    FetchedModel,
+    Model,
+    ModelFromPackage,
+    ModelFromSource,
+    PretrainedFromScratch,
+    PrunedModel,
+    Pruning,
+    WarmStart,
+    WarmStartedModel,
+)
 from askd.config.run import Config, schema
 from askd.config.sandbox import SandboxLimits, SandboxSettings
 from askd.config.stages import (
@@ -45,7 +57,6 @@ from askd.config.tasks import (
     JsonlTask,
     Level,
     Pair,
-    PretrainedFromScratch,
     ProgramsTask,
     Task,
 )
@@ -57,9 +68,11 @@ __all__ = [
     "ArithmeticTask",
     "Benchmark",
     "Config",
+    "Dtype",
     "ErrorProcess",
     "Estimators",
     "Evaluation",
+    "FetchedModel",
     "Figures",
     "FullVocabularySkewTerm",
     "GeneratedTask",
@@ -70,6 +83,9 @@ __all__ = [
     "Level",
     "Method",
     "MixturePolicy",
+    "Model",
+    "ModelFromPackage",
+    "ModelFromSource",
     "NllTerm",
     "Pair",
     "Policy",
@@ -77,6 +93,8 @@ __all__ = [
     "PretrainedFromScratch",
     "ProgramsTask",
     "Projection",
+    "PrunedModel",
+    "Pruning",
     "Rollout",
     "SampledSkewTerm",
     "SandboxLimits",
@@ -90,6 +108,8 @@ __all__ = [
     "Term",
     "Training",
     "Try",
+    "WarmStart",
+    "WarmStartedModel",
     "nearest",
     "schema",
     "validate",
