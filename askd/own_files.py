@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from askd import entry_point
-from askd.config import GRADERS, Config, JsonlTask
+from askd.config import GRADERS, Config, JsonlTask, ModelFromSource
 from askd.errors import AskdError
 from askd.provenance import digest
 
@@ -32,3 +32,11 @@ def check_own_files(config: Config) -> None:
         if task.grader not in GRADERS:
             entry_point.file_of(task.grader)
             digest(task.grader_module)
+    for name, model in config.models.items():
+        if isinstance(model, ModelFromSource) and model.revision is None:
+            path = Path(model.source)
+            if not path.is_dir():
+                raise AskdError(
+                    f"models.{name}.source: no folder {path} in the working directory "
+                    f"({Path.cwd()}); if it is a model of the hub, give its `revision`."
+                )

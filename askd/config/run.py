@@ -10,6 +10,7 @@ from pydantic import Field, PositiveInt, model_validator
 
 from askd.config.base import Name, Strict, nearest, validate
 from askd.config.methods import Method
+from askd.config.models import Model, PretrainedFromScratch, WarmStartedModel
 from askd.config.sandbox import SandboxSettings
 from askd.config.stages import (
     Advantage,
@@ -24,7 +25,7 @@ from askd.config.stages import (
     Training,
     Try,
 )
-from askd.config.tasks import GeneratedTask, Pair, PretrainedFromScratch, Task
+from askd.config.tasks import GeneratedTask, Pair, Task
 
 
 class Config(Strict):
@@ -44,7 +45,7 @@ class Config(Strict):
     seeds: PositiveInt = Field(description="Number of seeds; they are 0, 1, ...")
     rounds: PositiveInt = Field(description="Rounds: sample, grade, project, train.")
     tasks: dict[Name, Task] = Field(description="Tasks by name.")
-    models: dict[Name, PretrainedFromScratch] = Field(description="Models by name.")
+    models: dict[Name, Model] = Field(description="Models by name.")
     pairs: dict[Name, Pair] = Field(description="Teacher-student pairs by name.")
     methods: dict[Name, Method] = Field(description="Methods by name.")
     benchmarks: dict[Name, Benchmark] = Field(description="Benchmarks by name.")
@@ -75,9 +76,16 @@ class Config(Strict):
                 raise ValueError(f"{where}: unknown {kind} {name!r}; {nearest(name, names)}")
 
         for name, model in self.models.items():
-            known("task", model.task, f"models.{name}.task", self.tasks)
-            if not isinstance(self.tasks[model.task], GeneratedTask):
-                raise ValueError(f"models.{name}.task: {model.task!r} is not a generated task")
+            if isinstance(model, PretrainedFromScratch):
+                known("task", model.task, f"models.{name}.task", self.tasks)
+                if not isinstance(self.tasks[model.task], GeneratedTask):
+                    raise ValueError(f"models.{name}.task: {model.task!r} is not a generated task")
+            if isinstance(model, WarmStartedModel):
+                task = model.warm_start.task
+                known("task", task, f"models.{name}.warm_start.task", self.tasks)
+            for origin in model.models:
+                known("model", origin, f"models.{name}", self.models)
+            self._models_behind(name)
         for name, pair in self.pairs.items():
             known("model", pair.teacher, f"pairs.{name}.teacher", self.models)
             known("model", pair.student, f"pairs.{name}.student", self.models)
@@ -128,6 +136,14 @@ class Config(Strict):
             for method in (self.estimators.near, *self.estimators.methods):
                 known("method", method, "estimators", self.methods)
         return self
+
+    def _models_behind(self, name: str, ahead: tuple[str, ...] = ()) -> None:
+        """Refuse a model that is made from itself."""
+        if name in ahead:
+            raise ValueError(f"models.{name}: it is made from itself ({' <- '.join(ahead)})")
+        for origin in self.models[name].models:
+            if origin in self.models:
+                self._models_behind(origin, (*ahead, name))
 
     @model_validator(mode="after")
     def _settings_agree(self) -> Config:

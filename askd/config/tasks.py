@@ -1,18 +1,11 @@
-"""Tasks, benchmarks of them, and the models that learn them."""
+"""Tasks, and the pairs that learn them."""
 
 from __future__ import annotations
 
 import re
 from typing import Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    Field,
-    PositiveFloat,
-    PositiveInt,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, PositiveInt, WithJsonSchema, model_validator
 
 from askd.config.base import Fraction, Name, Strict, nearest
 
@@ -158,32 +151,6 @@ class JsonlTask(_Task):
 Task = Annotated[
     ArithmeticTask | ProgramsTask | InstructionsTask | JsonlTask, Field(discriminator="kind")
 ]
-
-
-class PretrainedFromScratch(Strict):
-    """A tiny Qwen2-architecture model that the workflow trains from scratch on a task."""
-
-    task: str = Field(description="Name of the generated task it learns.")
-    errors: ErrorProcess = Field(description="Errors in the worked answers it learns from.")
-    hidden_size: PositiveInt = Field(description="Width; a multiple of `heads`.")
-    layers: PositiveInt = Field(default=2, description="Number of transformer layers.")
-    heads: PositiveInt = Field(default=4, description="Number of attention heads.")
-    steps: PositiveInt = Field(description="Optimizer steps, at most.")
-    stop_at_accuracy: Fraction | None = Field(
-        default=None,
-        description="Stop once so many validation prompts are answered right at temperature 1, "
-        "so that a student has room; the learning rate stays at its peak until then, and a short "
-        "cool-down follows.",
-    )
-    lowest_accuracy: Fraction = Field(
-        default=0.0,
-        description="Refuse the model if it answers fewer validation prompts right at temperature "
-        "1: small models do not learn from every seed, and a table of one that did not says "
-        "nothing.",
-    )
-    batch_size: PositiveInt = Field(default=64, description="Worked answers per step.")
-    learning_rate: PositiveFloat = Field(description="Peak learning rate.")
-    seed: int = Field(default=0, description="Seed of the weights and of the data order.")
 
 
 class Pair(Strict):

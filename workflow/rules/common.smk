@@ -5,7 +5,15 @@ from shlex import quote
 
 sys.path.insert(0, str(ROOT))
 
-from askd.config import Config, validate
+from askd.config import (
+    Config,
+    ModelFromPackage,
+    ModelFromSource,
+    PretrainedFromScratch,
+    PrunedModel,
+    WarmStartedModel,
+    validate,
+)
 from askd.errors import AskdError
 from askd.layout import MODEL_FILES, Layout, as_json, one_of
 from askd.own_files import check_own_files
