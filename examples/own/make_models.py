@@ -27,7 +27,9 @@ def conversation(letters: str) -> list[dict]:
     ]
 
 
-def train(tokenizer: PreTrainedTokenizerFast, width: int, steps: int, seed: int) -> Qwen2ForCausalLM:
+def train(
+    tokenizer: PreTrainedTokenizerFast, width: int, steps: int, seed: int
+) -> Qwen2ForCausalLM:
     """A model of `width` after `steps` optimizer steps on worked answers."""
     with (FOLDER / "test.jsonl").open(encoding="utf-8") as file:
         held_out = {json.loads(line)["prompt"] for line in file}
@@ -71,7 +73,7 @@ def train(tokenizer: PreTrainedTokenizerFast, width: int, steps: int, seed: int)
 def main() -> None:
     """Write both folders."""
     tokenizer = character_tokenizer(CONTEXT_LENGTH)
-    for name, width, steps, seed in (("teacher", 64, 500, 0), ("student", 48, 150, 1)):
+    for name, width, steps, seed in (("teacher", 64, 500, 0), ("student", 48, 100, 1)):
         folder = FOLDER / "models" / name
         train(tokenizer, width, steps, seed).save_pretrained(folder)
         tokenizer.save_pretrained(folder)
