@@ -51,6 +51,7 @@ from askd.config.stages import (
 )
 from askd.config.tasks import (
     ArithmeticTask,
+    ChainSumTask,
     ErrorProcess,
     GeneratedTask,
     InstructionsTask,
@@ -67,6 +68,7 @@ __all__ = [
     "AklTerm",
     "ArithmeticTask",
     "Benchmark",
+    "ChainSumTask",
     "Config",
     "Dtype",
     "ErrorProcess",
