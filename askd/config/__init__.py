@@ -50,6 +50,7 @@ from askd.config.stages import (
     Try,
 )
 from askd.config.tasks import (
+    GRADERS,
     ArithmeticTask,
     ChainSumTask,
     ErrorProcess,
@@ -60,9 +61,11 @@ from askd.config.tasks import (
     Pair,
     ProgramsTask,
     Task,
+    grader_module,
 )
 
 __all__ = [
+    "GRADERS",
     "SIDES",
     "Advantage",
     "AklTerm",
@@ -112,6 +115,7 @@ __all__ = [
     "Try",
     "WarmStart",
     "WarmStartedModel",
+    "grader_module",
     "nearest",
     "schema",
     "validate",

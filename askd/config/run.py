@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
@@ -31,6 +31,11 @@ from askd.config.tasks import GeneratedTask, Pair, Task
 class Config(Strict):
     """A whole run at one scale."""
 
+    extends: Literal["nano", "none"] = Field(
+        default="nano",
+        description="What this configuration is laid over: config/config.yaml, or nothing but the "
+        "methods of config/methods.yaml.",
+    )
     scale: Name = Field(description="Name of the scale; results go to results/SCALE.")
     results: str = Field(default="results", description="Folder of all results.")
     threads: PositiveInt = Field(default=1, description="CPU threads of a job with a model.")
@@ -102,9 +107,10 @@ class Config(Strict):
                 known("benchmark", benchmark, f"tables.{name}.benchmarks", self.benchmarks)
             tasks = [self.tasks[self.benchmarks[benchmark].task] for benchmark in table.benchmarks]
             if len({task.measure for task in tasks}) > 1:
+                measures = ", ".join(sorted({task.measure for task in tasks}))
                 raise ValueError(
-                    f"tables.{name}.benchmarks: some give a win rate and some pass@1; their mean "
-                    "says nothing, so make a table of each"
+                    f"tables.{name}.benchmarks: they measure different things ({measures}), whose "
+                    "mean says nothing; make a table of each"
                 )
             known("method", table.compare, f"tables.{name}.compare", table.systems)
         if self.sweep is not None:

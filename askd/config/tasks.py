@@ -2,11 +2,39 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import AfterValidator, Field, PositiveInt, WithJsonSchema, model_validator
 
-from askd.config.base import Fraction, Name, Strict
+from askd.config.base import Fraction, Name, Strict, nearest
+
+# The graders of askd; each is a module of askd.rewards.
+GRADERS = ("arithmetic", "code", "judge")
+# A grader of one's own: a function in a file below the working directory.
+ENTRY_POINT = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$"
+
+
+def _known_grader(grader: str) -> str:
+    if grader not in GRADERS and not re.match(ENTRY_POINT, grader):
+        raise ValueError(
+            f"unknown grader {grader!r}; {nearest(grader, GRADERS)} A grader of your own is "
+            "`module:function`"
+        )
+    return grader
+
+
+Grader = Annotated[
+    str,
+    AfterValidator(_known_grader),
+    WithJsonSchema({"anyOf": [{"enum": [*GRADERS]}, {"type": "string", "pattern": ENTRY_POINT}]}),
+]
+
+
+def grader_module(grader: str) -> str:
+    """The module that holds a grader, for the digests of stages that use it."""
+    module, colon, _ = grader.partition(":")
+    return module if colon else f"askd.rewards.{grader}"
 
 
 class Level(Strict):
@@ -47,12 +75,14 @@ class _Task(Strict):
     @property
     def measure(self) -> str:
         """What the rewards are called in tables."""
+        if ":" in self.grader:
+            return "mean reward"
         return "win rate" if self.grader == "judge" else "pass@1"
 
     @property
     def grader_module(self) -> str:
         """The module of the grader, for the digests of stages that use it."""
-        return f"askd.rewards.{self.grader}"
+        return grader_module(self.grader)
 
 
 class GeneratedTask(_Task):
@@ -113,17 +143,18 @@ class InstructionsTask(GeneratedTask):
 
 
 class JsonlTask(_Task):
-    """Prompts from JSON Lines files with the keys `prompt`, `reference` and, optionally,
-    `response` and `level`."""
+    """Prompts from JSON Lines files with the keys `prompt`, `reference` and, optionally, `response`
+    and `level`; a grader of one's own may do without `reference`."""
 
     kind: Literal["jsonl"] = Field(description="Prompts from your own files.")
     train: str = Field(description="Path of the training prompts.")
     validation: str = Field(description="Path of the validation prompts.")
     test: str = Field(description="Path of the test prompts.")
-    grader: Literal["arithmetic", "code", "judge"] = Field(
+    grader: Grader = Field(
         description="Gives the rewards: `arithmetic` compares the last number, `code` runs the "
         "program of an answer against the tests that `reference` holds, `judge` compares with the "
-        "baseline answer there."
+        "baseline answer there; `module:function` is your own, a function of prompt, response and "
+        "reference, in a file below the working directory."
     )
 
 
