@@ -8,8 +8,7 @@ import re
 import pytest
 
 from askd.config import ChainSumTask, ErrorProcess, Level, validate
-from askd.rewards.arithmetic import grade_one
-from askd.rewards.result import Answer
+from askd.rewards.grade import grade
 from askd.tasks import chain_sum, generated
 from askd.tasks.arithmetic import Expression
 
@@ -53,9 +52,12 @@ def test_question_and_worked_answer():
 
 @pytest.mark.parametrize("split", generated.SPLITS)
 def test_worked_answers_without_errors_are_graded_right(split):
-    for row in generated.prompts(TASK)[split]:
-        answer = Answer(row["prompt_id"], row["response"], "stop", row["reference"])
-        assert grade_one(answer).correct
+    rows = generated.prompts(TASK)[split]
+    rollouts = [
+        {**row, "sample_id": 0, "text": row["response"], "finish_reason": "stop"} for row in rows
+    ]
+    assert all(grade(rollouts, rows, "arithmetic").column("correct").to_pylist())
+    for row in rows:
         for value, operand, result in steps(row["response"]):
             assert value + operand == result
 
