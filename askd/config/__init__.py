@@ -52,6 +52,7 @@ from askd.config.stages import (
 from askd.config.tasks import (
     GRADERS,
     ArithmeticTask,
+    ChainSumTask,
     ErrorProcess,
     GeneratedTask,
     InstructionsTask,
@@ -70,6 +71,7 @@ __all__ = [
     "AklTerm",
     "ArithmeticTask",
     "Benchmark",
+    "ChainSumTask",
     "Config",
     "Dtype",
     "ErrorProcess",

@@ -118,6 +118,16 @@ class ArithmeticTask(GeneratedTask):
     grader: Literal["arithmetic"] = Field(default="arithmetic", description="Gives the rewards.")
 
 
+class ChainSumTask(GeneratedTask):
+    """Generated questions for sums and differences of small numbers, with worked steps."""
+
+    kind: Literal["chain_sum"] = Field(description="Generated sums in words.")
+    largest_operand: PositiveInt = Field(
+        default=20, description="Numbers are drawn from 1 to this; running values are not negative."
+    )
+    grader: Literal["arithmetic"] = Field(default="arithmetic", description="Gives the rewards.")
+
+
 class ProgramsTask(GeneratedTask):
     """Generated descriptions of short Python functions."""
 
@@ -149,7 +159,8 @@ class JsonlTask(_Task):
 
 
 Task = Annotated[
-    ArithmeticTask | ProgramsTask | InstructionsTask | JsonlTask, Field(discriminator="kind")
+    ArithmeticTask | ChainSumTask | ProgramsTask | InstructionsTask | JsonlTask,
+    Field(discriminator="kind"),
 ]
 
 

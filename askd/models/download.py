@@ -24,7 +24,6 @@ def from_hub(repository: str, revision: str, where: str) -> Path:
         AskdError: the repository or the revision does not exist, it is gated or private, it has no
             safetensors weights, or the hub cannot be reached; `where` names the model.
     """
-    import httpx
     from huggingface_hub import errors, snapshot_download
 
     page = f"https://huggingface.co/{repository}"
@@ -49,7 +48,12 @@ def from_hub(repository: str, revision: str, where: str) -> Path:
         ) from error
     except errors.HFValidationError as error:
         raise AskdError(f"{where}: {repository!r} is no name of a model on the hub.") from error
-    except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, httpx.HTTPError) as error:
+    # The last is what the hub's client raises for all that goes wrong on the wire.
+    except (
+        errors.LocalEntryNotFoundError,
+        errors.OfflineModeIsEnabled,
+        errors.HTTPError,
+    ) as error:
         raise AskdError(
             f"{where}: the hub cannot be reached, and {repository} at {revision} is not in its "
             "cache; check the network, or give a local folder as `source`."

