@@ -1,6 +1,6 @@
 # `make` installs and regenerates every table at nano scale; `make test` installs and tests.
 .DEFAULT_GOAL := nano
-.PHONY: nano full sweep test lint format install lock clean
+.PHONY: nano full smollm2 smollm2-smoke sweep test lint format install lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -23,6 +23,14 @@ nano: $(INSTALLED)
 # All pairs, with ten seeds.
 full: $(INSTALLED)
 	@$(call snakemake,--configfile config/full.yaml $(ARGUMENTS))
+
+# A real pretrained model of 135 million parameters; about an hour on two cores.
+smollm2: $(INSTALLED)
+	@$(call snakemake,--configfile config/smollm2.yaml $(ARGUMENTS))
+
+# The same jobs with a handful of rows each; some minutes.
+smollm2-smoke: $(INSTALLED)
+	@$(call snakemake,--configfile config/smollm2.yaml config/smollm2-smoke.yaml $(ARGUMENTS))
 
 # Choose settings on validation prompts; writes config/tuned/nano.yaml, which a clone has already.
 sweep: $(INSTALLED)

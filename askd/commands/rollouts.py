@@ -109,7 +109,7 @@ def score(
 @app.command()
 def grade(
     seed: Seeds,
-    grader: Annotated[str, option("Name of the grader.")],
+    grader: Annotated[str, option("Name of the grader, or module:function of your own.")],
     prompts: Prompts,
     rollouts: Rollouts,
     output: Output,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from askd.config import JsonlTask
+from askd import entry_point
+from askd.config import GRADERS, JsonlTask
 from askd.errors import AskdError
 from askd.sandbox.formats import from_reference
 
-REQUIRED = ("prompt", "reference")
-OPTIONAL = ("response", "level")
+KEYS = ("prompt", "reference", "response", "level")
 
 
 def read(path: str | Path, grader: str = "arithmetic") -> list[dict]:
@@ -18,7 +18,8 @@ def read(path: str | Path, grader: str = "arithmetic") -> list[dict]:
 
     Each line is an object with the strings `prompt` and `reference`, and optionally `response`
     (a worked answer, for SFT) and `level` (the name of a subset, default "all"). For a grader that
-    reads more than a text, `reference` is an object; for `code` it must be a row of tests.
+    reads more than a text, `reference` is an object; for `code` it must be a row of tests. A
+    grader of one's own may do without a reference.
 
     Raises:
         AskdError: the file is missing or empty, or a line is not such an object; names the line.
@@ -42,17 +43,16 @@ def read(path: str | Path, grader: str = "arithmetic") -> list[dict]:
             raise AskdError(f"{where} is not JSON ({error}); is the file torn?") from error
         if not isinstance(record, dict):
             raise AskdError(f"{where} is not a JSON object.")
-        for key in REQUIRED:
-            if key not in record:
-                raise AskdError(f"{where} has no key {key!r}.")
+        if "prompt" not in record:
+            raise AskdError(f"{where} has no key 'prompt'.")
+        if "reference" not in record and grader in GRADERS:
+            raise AskdError(f"{where} has no key 'reference', which grader {grader!r} reads.")
         for key, value in record.items():
-            if key not in REQUIRED + OPTIONAL:
-                raise AskdError(
-                    f"{where}: unknown key {key!r}; known are {', '.join(REQUIRED + OPTIONAL)}."
-                )
+            if key not in KEYS:
+                raise AskdError(f"{where}: unknown key {key!r}; known are {', '.join(KEYS)}.")
             if not isinstance(value, str) and not (key == "reference" and isinstance(value, dict)):
                 raise AskdError(f"{where}: {key!r} is not a string.")
-        reference = record["reference"]
+        reference = record.get("reference", "")
         if isinstance(reference, dict):
             reference = json.dumps(reference)
         if grader == "code":
@@ -72,6 +72,13 @@ def read(path: str | Path, grader: str = "arithmetic") -> list[dict]:
 
 
 def prompts(task: JsonlTask) -> dict[str, list[dict]]:
-    """Rows of the prompts tables by split."""
+    """Rows of the prompts tables by split.
+
+    Raises:
+        AskdError: a file is not as `read` wants it, or a grader of one's own cannot be loaded.
+    """
+    # Now, rather than once a model has answered.
+    if task.grader not in GRADERS:
+        entry_point.load(task.grader)
     splits = ("train", "validation", "test")
     return {split: read(getattr(task, split), task.grader) for split in splits}

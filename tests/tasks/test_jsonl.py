@@ -149,3 +149,23 @@ def test_tests_that_cannot_judge_fail_when_the_data_are_built(tmp_path):
     with pytest.raises(AskdError, match=r"test\.jsonl: line 2: test does not compile"):
         build(task, tmp_path / "bad")
     assert not (tmp_path / "bad").exists()
+
+
+def test_a_grader_of_ones_own_may_do_without_references(written):
+    (row,) = read(written('{"prompt": "1+1"}'), "mine:score")
+    assert row["reference"] == ""
+    with pytest.raises(AskdError, match="line 1 has no key 'reference', which grader 'judge' "):
+        read(written('{"prompt": "1+1"}'), "judge")
+
+
+def test_a_grader_of_ones_own_is_loaded_before_any_table_is_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    paths = {split: f"{split}.jsonl" for split in ("train", "validation", "test")}
+    for path in paths.values():
+        Path(path).write_text('{"prompt": "1+1"}\n')
+    Path("scores.py").write_text("def score(prompt, response, reference):\n    return 1\n")
+    build(JsonlTask(kind="jsonl", grader="scores:score", **paths), tmp_path / "good")
+    assert read_table(tmp_path / "good" / "test.parquet", PROMPTS).num_rows == 1
+    with pytest.raises(AskdError, match=r"scores\.py has no function 'scor'; did you mean 'score'"):
+        build(JsonlTask(kind="jsonl", grader="scores:scor", **paths), tmp_path / "bad")
+    assert not (tmp_path / "bad").exists()

@@ -472,9 +472,7 @@ def test_a_loss_that_is_no_number_names_its_step(run_round, folders, monkeypatch
         return model
 
     monkeypatch.setattr(stage, "load", broken)
-    with pytest.raises(
-        AskdError, match=r"the run, seed 0: the loss is nan at step 0 of this round; lower"
-    ):
+    with pytest.raises(AskdError, match="the run, seed 0: the loss is nan at step 0 of this"):
         run_round("run", "sft", lora=LORA)
 
 

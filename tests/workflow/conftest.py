@@ -17,6 +17,7 @@ PARTS = (
     "askd",
     "config",
     "envs",
+    "examples",
     "profiles",
     "pyproject.toml",
     "requirements.lock",
@@ -34,7 +35,10 @@ class Project:
         for name in PARTS:
             source = ROOT / name
             if source.is_dir():
-                shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+                # Where the example was run, its models lie among its files.
+                made = ["models"] if name == "examples" else []
+                ignore = shutil.ignore_patterns("__pycache__", *made)
+                shutil.copytree(source, folder / name, ignore=ignore)
             else:
                 shutil.copy(source, folder / name)
 

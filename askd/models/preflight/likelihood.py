@@ -10,7 +10,6 @@ from askd.models.folder import LanguageModel
 from askd.models.logprobs import collate, token_logprobs
 from askd.models.preflight.report import Report
 from askd.models.preflight.samples import scored
-from askd.models.preflight.tokens import context_length
 
 # A model with random weights comes as near to a uniform one as chance has it, to either side.
 BETTER_THAN_UNIFORM = 0.95
@@ -20,7 +19,7 @@ def nats_per_token(
     language_model: LanguageModel, own: list[dict], head_chunk: int
 ) -> dict[str, float]:
     """Mean of -log p (nats) over the tokens of each kind of text; `own` are answered prompts."""
-    limit = context_length(language_model)
+    limit = language_model.context
     means = {}
     for name, rows in scored(language_model, own).items():
         parts = []
