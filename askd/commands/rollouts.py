@@ -88,19 +88,22 @@ def grade(
     rollouts: Rollouts,
     output: Output,
     sandbox: Annotated[str, option("JSON of the sandbox's settings, for code.")] = "{}",
+    judge: Annotated[str, option("JSON of the judge's settings.")] = '{"kind": "rule"}',
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Say what an endpoint would cost, and stop.")
+    ] = False,
 ) -> None:
-    """Write a reward for each rollout."""
-    from askd.artifacts import PROMPTS, REWARDS, ROLLOUTS, read_table, write_table
-    from askd.config import SandboxSettings, validated_json
-    from askd.rewards.grade import grade as run
+    """Write a reward for each rollout, and beside them NAME.judge.json if a judge gave them."""
+    from askd.artifacts import PROMPTS, ROLLOUTS, read_table
+    from askd.config import Judge, SandboxSettings, validated_json
+    from askd.rewards.stage import estimate_cost, write_rewards
 
-    table = run(
-        read_table(rollouts, ROLLOUTS).to_pylist(),
-        read_table(prompts, PROMPTS).to_pylist(),
-        grader,
-        validated_json(SandboxSettings, sandbox),
-    )
-    write_table(output, table, REWARDS)
+    rows = read_table(rollouts, ROLLOUTS).to_pylist(), read_table(prompts, PROMPTS).to_pylist()
+    chosen = validated_json(Judge, judge)
+    if estimate:
+        print(estimate_cost(*rows, grader, chosen))
+    else:
+        write_rewards(output, *rows, grader, validated_json(SandboxSettings, sandbox), chosen)
 
 
 @app.command()

@@ -6,6 +6,7 @@ one key reruns only what depends on it.
 """
 
 from askd.config.base import Strict, nearest, validate, validated_json
+from askd.config.judge import EndpointJudge, Judge, RuleJudge
 from askd.config.methods import (
     SIDES,
     AklTerm,
@@ -57,6 +58,7 @@ __all__ = [
     "ArithmeticTask",
     "Benchmark",
     "Config",
+    "EndpointJudge",
     "ErrorProcess",
     "Estimators",
     "Evaluation",
@@ -66,6 +68,7 @@ __all__ = [
     "InstructionsTask",
     "JsdTerm",
     "JsonlTask",
+    "Judge",
     "KlTerm",
     "Level",
     "Method",
@@ -78,6 +81,7 @@ __all__ = [
     "ProgramsTask",
     "Projection",
     "Rollout",
+    "RuleJudge",
     "SampledSkewTerm",
     "SandboxLimits",
     "SandboxSettings",

@@ -33,7 +33,7 @@ class EndpointJudge(Strict):
         default=120.0, description="Longest silence of the endpoint within one call."
     )
     attempts: PositiveInt = Field(
-        default=6, description="Attempts at a call that meets a limit, an outage or a torn reply."
+        default=8, description="Attempts at a call that meets a limit, an outage or a torn reply."
     )
     retry_seconds: PositiveFloat = Field(
         default=1.0,
@@ -60,7 +60,7 @@ class EndpointJudge(Strict):
     @classmethod
     def _is_a_plain_url(cls, value: str) -> str:
         parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
             raise ValueError("not a URL that begins with http:// or https://")
         if parts.username or parts.password or parts.query or parts.fragment:
             raise ValueError(

@@ -46,9 +46,7 @@ class Cache:
 
     def get(self, keys: Iterable[str]) -> dict[str, Reply]:
         """The replies to those of `keys` that have one."""
-        query = (
-            "SELECT text, model, prompt_tokens, completion_tokens FROM replies WHERE key = ?"
-        )
+        query = "SELECT text, model, prompt_tokens, completion_tokens FROM replies WHERE key = ?"
         with self._lock:
             rows = {key: self._connection.execute(query, (key,)).fetchone() for key in keys}
         return {key: Reply(*row) for key, row in rows.items() if row is not None}
@@ -69,13 +67,17 @@ def opened(folder: str | Path) -> Iterator[Cache]:
         AskdError: the file is no cache, or cannot be read or written.
     """
     path = Path(folder) / "replies.sqlite"
-    path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(f"{path}.lock")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout:
         print(f"{path}: another process uses it; waiting for it to end.", file=sys.stderr)
         lock.acquire()
+    except OSError as error:
+        raise AskdError(
+            f"judge.cache: the folder {folder} cannot be written ({error.strerror})."
+        ) from error
     try:
         with closing(sqlite3.connect(path, check_same_thread=False)) as connection:
             yield Cache(connection)

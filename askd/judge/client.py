@@ -9,6 +9,7 @@ environment when a client is made, and appears in no message.
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from types import TracebackType
 
@@ -60,6 +61,7 @@ class Client:
             ),
             wait=self._wait,
             sleep=tenacity.sleep_using_event(self._stopped),
+            before_sleep=self._say_long_waits,
             reraise=True,
         )
         self._backoff = tenacity.wait_random_exponential(settings.retry_seconds, LONGEST_WAIT)
@@ -79,15 +81,6 @@ class Client:
         """Have calls that wait for another attempt give up."""
         self._stopped.set()
 
-    def request(self, messages: list[dict]) -> dict:
-        """The JSON that is sent for `messages`."""
-        return {
-            "model": self.settings.model,
-            "messages": messages,
-            "temperature": 0,
-            "max_tokens": self.settings.max_tokens,
-        }
-
     def complete(self, messages: list[dict]) -> Reply:
         """The reply of the endpoint's model to `messages`.
 
@@ -95,8 +88,7 @@ class Client:
             AskdError: the endpoint is down or busy beyond all attempts, or refuses the request.
         """
         try:
-            # A copy, because threads share this object and each call counts its own attempts.
-            return self._retrying.copy()(self._attempt, messages)
+            return self._retrying(self._attempt, messages)
         except _Passing as failure:
             raise AskdError(
                 f"{self.url}: no reply in {self.settings.attempts} attempts ({failure}); is the "
@@ -105,16 +97,18 @@ class Client:
 
     def _attempt(self, messages: list[dict]) -> Reply:
         try:
-            response = self._http.post(self.url, json=self.request(messages))
-        except httpx2.TransportError as error:
+            response = self._http.post(self.url, json=request(self.settings, messages))
+        except httpx2.RequestError as error:
             raise _Passing(self._clean(f"{type(error).__name__}: {error}")) from error
         if response.status_code != 200:
             raise self._refusal(response)
         try:
             body = response.json()
             usage = body.get("usage") or {}
+            text = body["choices"][0]["message"]["content"] or ""
             return Reply(
-                text=body["choices"][0]["message"]["content"] or "",
+                # JSON can hold half characters, which no file can.
+                text=text.encode("utf-8", "replace").decode(),
                 model=str(body.get("model") or self.settings.model),
                 prompt_tokens=int(usage.get("prompt_tokens") or 0),
                 completion_tokens=int(usage.get("completion_tokens") or 0),
@@ -135,7 +129,9 @@ class Client:
             )
             return AskdError(f"{self.url}: the endpoint refuses {remedy} (HTTP {status}). {_KEPT}")
         if "insufficient_quota" in response.text:
-            return AskdError(f"{self.url}: the quota of the key is used up (HTTP {status}). {_KEPT}")
+            return AskdError(
+                f"{self.url}: the quota of the key is used up (HTTP {status}). {_KEPT}"
+            )
         if status in _PASSING or status >= 500:
             return _Passing(f"HTTP {status}: {text}", _retry_after(response))
         if status == 404:
@@ -151,12 +147,30 @@ class Client:
     def _wait(self, state: tenacity.RetryCallState) -> float:
         return max(self._backoff(state), state.outcome.exception().retry_after)
 
+    def _say_long_waits(self, state: tenacity.RetryCallState) -> None:
+        if state.next_action.sleep > LONGEST_WAIT:
+            print(
+                f"{self.url}: waits {state.next_action.sleep:.0f} s, as the endpoint asks "
+                f"({state.outcome.exception()})",
+                file=sys.stderr,
+            )
+
     def _excerpt(self, response: httpx2.Response) -> str:
         """The beginning of a reply in one line."""
         return self._clean(" ".join(response.text.split())[:200] or "nothing")
 
     def _clean(self, text: str) -> str:
         return text.replace(self._key, "[key]") if self._key else text
+
+
+def request(settings: EndpointJudge, messages: list[dict]) -> dict:
+    """The JSON that is sent for `messages`."""
+    return {
+        "model": settings.model,
+        "messages": messages,
+        "temperature": 0,
+        "max_tokens": settings.max_tokens,
+    }
 
 
 def _key(variable: str | None) -> str | None:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 
 from askd.config import EndpointJudge
 from askd.errors import AskdError
 from askd.judge.cache import Cache, Reply, opened
-from askd.judge.client import Client
+from askd.judge.client import Client, request
 from askd.judge.prompts import TEMPLATE_HASH, Pair, both_orders, reminded
 from askd.judge.verdicts import PairVerdict, Verdict, rates, read_verdict
 
@@ -39,10 +39,10 @@ def judge_pairs(pairs: Sequence[Pair], settings: EndpointJudge) -> tuple[list[Pa
         AskdError: no key, an endpoint that is down or refuses, too many invalid verdicts.
     """
     orders = [both_orders(pair) for pair in pairs]
-    distinct = list({_text(messages): messages for order in orders for messages in order}.values())
+    distinct = _distinct(orders)
     with opened(settings.cache) as cache, Client(settings) as client:
+        print(_estimate(distinct, settings, cache), flush=True)
         run = _Run(settings, cache, client)
-        print(run.estimate(distinct), flush=True)
         found = run.verdicts(distinct)
     verdicts = [PairVerdict(*(found[_text(messages)] for messages in order)) for order in orders]
     about = {
@@ -62,6 +62,28 @@ def judge_pairs(pairs: Sequence[Pair], settings: EndpointJudge) -> tuple[list[Pa
     return verdicts, about
 
 
+def estimate(pairs: Sequence[Pair], settings: EndpointJudge) -> str:
+    """A sentence on the calls, tokens and price of `judge_pairs`; calls nothing, needs no key."""
+    with opened(settings.cache) as cache:
+        return _estimate(_distinct([both_orders(pair) for pair in pairs]), settings, cache)
+
+
+def _estimate(asked: Sequence[Messages], settings: EndpointJudge, cache: Cache) -> str:
+    found = cache.get(_key(messages, settings) for messages in asked)
+    missing = [messages for messages in asked if _key(messages, settings) not in found]
+    size = sum(len(message["content"].encode()) for part in missing for message in part)
+    prompt, completion = size // BYTES_PER_TOKEN, len(missing) * settings.max_tokens
+    text = (
+        f"judge {settings.model}: {len(missing)} calls to pay for, {len(found)} replies in the "
+        f"cache; about {prompt} prompt tokens, replies of at most {completion} tokens"
+    )
+    if settings.prompt_price is None or settings.completion_price is None:
+        return f"{text}; no price is configured"
+    least = prompt * settings.prompt_price / 1e6
+    most = least + completion * settings.completion_price / 1e6
+    return f"{text}; price {least:.2f} to {most:.2f}"
+
+
 @dataclass
 class _Run:
     """The calls of one run, and their count."""
@@ -74,22 +96,6 @@ class _Run:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     models: set[str] = field(default_factory=set)
-
-    def estimate(self, asked: Sequence[Messages]) -> str:
-        """Calls, tokens and price of what is not in the cache, before any call."""
-        found = self.cache.get(map(self._key, asked))
-        missing = [messages for messages in asked if self._key(messages) not in found]
-        size = sum(len(message["content"].encode()) for part in missing for message in part)
-        prompt, completion = size // BYTES_PER_TOKEN, len(missing) * self.settings.max_tokens
-        text = (
-            f"judge {self.settings.model}: {len(missing)} calls to pay for, {len(found)} in the "
-            f"cache; about {prompt} prompt tokens, replies of at most {completion} tokens"
-        )
-        prices = (self.settings.prompt_price, self.settings.completion_price)
-        if None in prices:
-            return f"{text}; no price is configured"
-        at_least = prompt * prices[0] / 1e6
-        return f"{text}; price {at_least:.2f} to {at_least + completion * prices[1] / 1e6:.2f}"
 
     def verdicts(self, asked: Sequence[Messages]) -> dict[str, Verdict | None]:
         """The verdict of each of `asked`, None where it cannot be read, by its text.
@@ -119,7 +125,7 @@ class _Run:
 
     def _replies(self, asked: Sequence[Messages]) -> list[Reply]:
         """The reply to each of `asked`, from the cache or from the endpoint."""
-        keys = [self._key(messages) for messages in asked]
+        keys = [_key(messages, self.settings) for messages in asked]
         replies = self.cache.get(keys)
         self.cached += len(replies)
         missing = {
@@ -151,14 +157,22 @@ class _Run:
                 pool.submit(ask, key, messages): key for key, messages in missing.items()
             }
             return {futures[future]: future.result() for future in as_completed(futures)}
-        finally:
+        except BaseException:
             self.client.stop()
+            raise
+        finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def _key(self, messages: Messages) -> str:
-        """The digest of what is asked, and of whom."""
-        asked = [self.settings.base_url, self.client.request(messages)]
-        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+
+def _key(messages: Messages, settings: EndpointJudge) -> str:
+    """The digest of what is asked, and of whom."""
+    asked = [settings.base_url, request(settings, messages)]
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+
+
+def _distinct(orders: Sequence[tuple[Messages, Messages]]) -> list[Messages]:
+    """What is asked, each once: the samples of a group are often the same answer."""
+    return list({_text(messages): messages for order in orders for messages in order}.values())
 
 
 def _text(messages: Messages) -> str:

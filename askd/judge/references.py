@@ -1,36 +1,27 @@
-"""The reference of a prompt that is judged: the baseline answer, and who gave it."""
+"""The reference of a prompt that is judged: it holds the baseline answer."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 
 from askd.errors import AskdError
 
 
-@dataclass(frozen=True)
-class Baseline:
-    """An answer that others are compared with, and the model that gave it, where that is known."""
+def baseline_of(reference: str, where: str) -> str:
+    """The answer that others are compared with: the text `baseline` of the JSON `reference`.
 
-    text: str
-    generator: str
-
-
-def baseline_of(reference: str, where: str) -> Baseline:
-    """The baseline in `reference`: JSON with the text `baseline` and, optionally, `generator`.
+    Other keys, such as the name of the model that gave it, are let through.
 
     Raises:
         AskdError: there is no such text; names `where`.
     """
     try:
-        value = json.loads(reference)
-        text, generator = value["baseline"], value.get("generator", "unnamed")
-        if not isinstance(text, str) or not isinstance(generator, str):
-            raise TypeError("`baseline` and `generator` are texts")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        baseline = json.loads(reference)["baseline"]
+        if not isinstance(baseline, str):
+            raise TypeError("`baseline` is no text")
+    except (ValueError, KeyError, TypeError) as error:
         raise AskdError(
             f"{where} does not hold a baseline, as grader 'judge' needs: expected an object such "
-            f'as {{"baseline": "an answer", "generator": "who gave it"}} '
-            f"({type(error).__name__}: {error})."
+            f'as {{"baseline": "an answer"}} ({type(error).__name__}: {error}).'
         ) from error
-    return Baseline(text, generator)
+    return baseline

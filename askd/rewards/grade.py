@@ -9,12 +9,13 @@ from importlib import import_module
 import pyarrow as pa
 
 from askd.artifacts import REWARDS, table_from_rows
-from askd.config import SandboxSettings, nearest
+from askd.config import Judge, RuleJudge, SandboxSettings, nearest
 from askd.errors import AskdError
 from askd.rewards.result import Answer
 
-# A grader is a module of this package with a function `grade`: answers and the sandbox's settings
-# to grades, and to a description of the sandbox if programs were run in one.
+# A grader is a module of this package with a function `grade`: answers and the settings of the
+# sandbox (or of the judge) to grades, and to a description of the sandbox or of the judge if there
+# was one.
 GRADERS = ("arithmetic", "code", "judge")
 
 
@@ -23,31 +24,23 @@ def grade(
     prompts: Sequence[dict],
     grader: str,
     sandbox: SandboxSettings | None = None,
+    judge: Judge | None = None,
 ) -> pa.Table:
     """The rewards table of `rollouts`; their prompts must be among `prompts`.
 
-    If programs were run, the metadata of the table say in which sandbox.
+    If programs were run, the metadata of the table say in which sandbox; if answers were judged,
+    they say what is known of the judge.
 
     Raises:
         AskdError: the grader or a rollout's prompt is unknown, or a reference is not what the
-            grader expects.
+            grader expects; or the judge's endpoint failed.
     """
     if grader not in GRADERS:
         raise AskdError(f"unknown grader {grader!r}; {nearest(grader, GRADERS)}")
-    references = {prompt["prompt_id"]: prompt["reference"] for prompt in prompts}
-    answers = []
-    for rollout in rollouts:
-        prompt_id = rollout["prompt_id"]
-        if prompt_id not in references:
-            raise AskdError(
-                f"rollouts: prompt_id {prompt_id!r} is not in the prompts table; the rollouts "
-                "were made from other prompts, run their stage again."
-            )
-        answers.append(
-            Answer(prompt_id, rollout["text"], rollout["finish_reason"], references[prompt_id])
-        )
+    answers = answers_of(rollouts, prompts)
+    judged = grader == "judge"
     grades, about = import_module(f"askd.rewards.{grader}").grade(
-        answers, sandbox or SandboxSettings()
+        answers, (judge or RuleJudge()) if judged else (sandbox or SandboxSettings())
     )
     rows = [
         {
@@ -62,10 +55,48 @@ def grade(
     table = table_from_rows(rows, REWARDS)
     if about is None:
         return table
-    return table.replace_schema_metadata({**REWARDS.metadata, b"sandbox": json.dumps(about)})
+    kind = b"judge" if judged else b"sandbox"
+    return table.replace_schema_metadata({**REWARDS.metadata, kind: json.dumps(about)})
+
+
+def answers_of(rollouts: Sequence[dict], prompts: Sequence[dict]) -> list[Answer]:
+    """The rows of `rollouts` as graders read them.
+
+    Raises:
+        AskdError: a rollout's prompt is not among `prompts`.
+    """
+    by_id = {prompt["prompt_id"]: prompt for prompt in prompts}
+    answers = []
+    for rollout in rollouts:
+        prompt_id = rollout["prompt_id"]
+        if prompt_id not in by_id:
+            raise AskdError(
+                f"rollouts: prompt_id {prompt_id!r} is not in the prompts table; the rollouts "
+                "were made from other prompts, run their stage again."
+            )
+        prompt = by_id[prompt_id]
+        answers.append(
+            Answer(
+                prompt_id,
+                rollout["text"],
+                rollout["finish_reason"],
+                prompt["reference"],
+                prompt["messages"],
+            )
+        )
+    return answers
 
 
 def sandbox_of(rewards: pa.Table) -> dict | None:
     """In which sandbox the programs of a rewards table were run; None if there were none."""
-    text = (rewards.schema.metadata or {}).get(b"sandbox")
+    return _about(rewards, b"sandbox")
+
+
+def judge_of(rewards: pa.Table) -> dict | None:
+    """What is known of the judge of a rewards table; None if there was none."""
+    return _about(rewards, b"judge")
+
+
+def _about(rewards: pa.Table, kind: bytes) -> dict | None:
+    text = (rewards.schema.metadata or {}).get(kind)
     return None if text is None else json.loads(text)
