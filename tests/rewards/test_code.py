@@ -19,7 +19,7 @@ ROW = {
     "entry_point": "f",
     "test": "def check(candidate):\n    assert candidate(1) == 6\n    assert candidate(0) == 4\n",
 }
-PROMPTS = [{"prompt_id": "a", "reference": json.dumps(ROW)}]
+PROMPTS = [{"prompt_id": "a", "messages": [], "reference": json.dumps(ROW)}]
 SETTINGS = SandboxSettings(lowest_tier="landlock")
 
 
@@ -65,7 +65,9 @@ def test_equal_programs_run_once(monkeypatch):
 
 def test_other_graders_run_in_no_sandbox(monkeypatch):
     monkeypatch.setattr(code, "_sandbox", None)
-    table = grade(rollouts("=8"), [{"prompt_id": "a", "reference": "8"}], "arithmetic")
+    table = grade(
+        rollouts("=8"), [{"prompt_id": "a", "messages": [], "reference": "8"}], "arithmetic"
+    )
     assert sandbox_of(table) is None
 
 
@@ -78,7 +80,7 @@ def test_other_graders_run_in_no_sandbox(monkeypatch):
     ],
 )
 def test_bad_tests_are_no_reward_of_zero(changes, words):
-    prompts = [{"prompt_id": "a", "reference": json.dumps({**ROW, **changes})}]
+    prompts = [{"prompt_id": "a", "messages": [], "reference": json.dumps({**ROW, **changes})}]
     with pytest.raises(BadTests) as caught:
         grade(rollouts("    return x"), prompts, "code", SETTINGS)
     assert words in str(caught.value)
