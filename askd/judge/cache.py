@@ -2,8 +2,9 @@
 
 The key of a reply is the digest of what was asked: endpoint, model, prompt (the template with the
 question and both answers in their order) and sampling settings. Each reply is committed on its own
-as soon as it arrives, so that a killed run loses the calls that were under way and no other. One
-process uses a cache at a time, and others wait for it: two would pay twice for what both ask.
+as soon as it arrives, so that a killed run loses the calls that were under way and no other (a
+power cut may take the last seconds' replies, and leaves the file whole). One process uses a cache
+at a time, and others wait for it: two would pay twice for what both ask.
 """
 
 from __future__ import annotations
@@ -37,6 +38,11 @@ class Cache:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._lock = threading.Lock()
+        # Without shared memory, so that network file systems will do; and without waiting for the
+        # disk at each reply, which would be slower than most endpoints.
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
         with connection:
             connection.execute(
                 "CREATE TABLE IF NOT EXISTS replies (key TEXT PRIMARY KEY, text TEXT NOT NULL, "
@@ -52,7 +58,7 @@ class Cache:
         return {key: Reply(*row) for key, row in rows.items() if row is not None}
 
     def put(self, key: str, reply: Reply) -> None:
-        """Keep `reply`; it is on disk when this returns."""
+        """Keep `reply`, also if this process is killed from now on."""
         with self._lock, self._connection:
             self._connection.execute(
                 "INSERT OR REPLACE INTO replies VALUES (?, ?, ?, ?, ?)", (key, *astuple(reply))
@@ -83,8 +89,8 @@ def opened(folder: str | Path) -> Iterator[Cache]:
             yield Cache(connection)
     except sqlite3.Error as error:
         raise AskdError(
-            f"{path}: the cache of replies cannot be used ({error}); move it away to begin a new "
-            "one, which pays for its calls again."
+            f"{path}: the cache of replies cannot be used ({error}); end other programs that have "
+            "it open, or, if it is damaged, move it away to begin a new one."
         ) from error
     finally:
         lock.release()

@@ -16,6 +16,7 @@ from askd.config import EndpointJudge
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # headers and body in one packet: two would wait for each other
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -98,6 +99,7 @@ def serve() -> Iterator[Callable]:
     def start(reply: Callable[[list[dict]], str | None]) -> ThreadingHTTPServer:
         server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
         server.daemon_threads = True
+        server.handle_error = lambda *_: None  # a client that was killed
         server.lock = threading.Lock()
         server.reply = reply
         server.bodies, server.paths, server.keys, server.faults = [], [], [], []

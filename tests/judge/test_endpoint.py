@@ -4,6 +4,7 @@ import re
 import sqlite3
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -36,12 +37,12 @@ def pairs_of(number: int) -> list[Pair]:
 
 
 def stored(folder: str) -> int:
-    with sqlite3.connect(Path(folder) / "replies.sqlite") as connection:
+    with closing(sqlite3.connect(Path(folder) / "replies.sqlite")) as connection:
         return connection.execute("SELECT count(*) FROM replies").fetchone()[0]
 
 
 def test_both_orders_are_judged(serve, settings):
-    server = serve(longer_wins)
+    server = serve(lambda messages: time.sleep(0.02) or longer_wins(messages))
     verdicts, about = judge_pairs(pairs_of(30), settings(server.url))
     expected = [
         PairVerdict("second", "first"),

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -79,7 +80,7 @@ def run(command: list[str]) -> subprocess.CompletedProcess:
 
 
 def stored(tmp_path: Path) -> int:
-    with sqlite3.connect(tmp_path / "cache" / "replies.sqlite") as connection:
+    with closing(sqlite3.connect(tmp_path / "cache" / "replies.sqlite")) as connection:
         return connection.execute("SELECT count(*) FROM replies").fetchone()[0]
 
 
