@@ -54,7 +54,7 @@ def generated(judge_model, messages: list[dict], constrained: bool) -> str:
         messages, add_generation_prompt=True, return_tensors="pt", return_dict=True
     )
     begin = tokens["input_ids"].shape[1]
-    choices = [tokenizer.encode(choice) + [tokenizer.eos_token_id] for choice in CHOICES]
+    choices = [[*tokenizer.encode(choice), tokenizer.eos_token_id] for choice in CHOICES]
 
     def allowed(_, ids) -> list[int]:
         said = ids[begin:].tolist()
