@@ -26,6 +26,7 @@ from askd.config import (
     Advantage,
     Benchmark,
     Config,
+    Judge,
     Method,
     ModelFromSource,
     Pair,
@@ -148,12 +149,19 @@ class Layout:
         """Where a task's grader runs programs; None if it runs none."""
         return self.config.sandbox if self.config.tasks[task].grader == "code" else None
 
+    def judge_of(self, task: str) -> Judge | None:
+        """Who judges the answers of a task; None if its grader asks no judge."""
+        return self.config.judge if self.config.tasks[task].grader == "judge" else None
+
     def grade_options(self, wildcards: Any) -> str:
         """What the grade stage is told of the configuration."""
         task = self.pair_of(wildcards).task
         sandbox = self.sandbox_of(task)
         grader = f"--grader {self.config.tasks[task].grader}"
-        return grader if sandbox is None else f"{grader} --sandbox {quote(as_json(sandbox))}"
+        if sandbox is not None:
+            return f"{grader} --sandbox {quote(as_json(sandbox))}"
+        judge = self.judge_of(task)
+        return grader if judge is None else f"{grader} --judge {quote(as_json(judge))}"
 
     def source_files(self, wildcards: Any) -> list[str]:
         """The user's own files of a task that is not generated."""
@@ -361,6 +369,7 @@ class Layout:
                 "skewness": {"beta": self.beta_of(wildcards)},
                 "grader": self.task_of(wildcards).grader,
                 "sandbox": self.sandbox_of(self.pair_of(wildcards).task),
+                "judge": self.judge_of(self.pair_of(wildcards).task),
             }
         )
 
@@ -403,6 +412,7 @@ class Layout:
                 "benchmarks": self.benchmarks_of(task, split),
                 "grader": self.config.tasks[task].grader,
                 "sandbox": self.sandbox_of(task),
+                "judge": self.judge_of(task),
             }
         )
 

@@ -401,7 +401,9 @@ def test_without_a_sweep_nothing_is_tuned():
 def test_programs_are_run_in_the_configured_sandbox_and_others_in_none():
     paths = layout(sandbox={"lowest_tier": "landlock"})
     assert paths.grade_options(job()) == "--grader arithmetic"
-    assert paths.grade_options(job(pair="qwen2-instruct")) == "--grader judge"
+    options = shlex.split(paths.grade_options(job(pair="qwen2-instruct")))
+    assert options[:3] == ["--grader", "judge", "--judge"]
+    assert json.loads(options[3]) == {"kind": "rule"}
     options = shlex.split(paths.grade_options(job(pair="deepseek-coder")))
     assert options[:3] == ["--grader", "code", "--sandbox"]
     assert json.loads(options[3])["lowest_tier"] == "landlock"

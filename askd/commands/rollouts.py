@@ -114,17 +114,27 @@ def grade(
     rollouts: Rollouts,
     output: Output,
     sandbox: Annotated[str, option("JSON of the sandbox's settings, for code.")] = "{}",
+    judge: Annotated[str, option("JSON of the judge's settings.")] = '{"kind": "rule"}',
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Say what an endpoint would cost, and stop.")
+    ] = False,
 ) -> None:
-    """Write a reward for each rollout; `{seed}` in a path stands for each seed."""
-    from askd.artifacts import PROMPTS, REWARDS, ROLLOUTS, read_table, write_table
-    from askd.config import SandboxSettings, validated_json
-    from askd.rewards.grade import grade as run
+    """Write a reward for each rollout, and beside them NAME.judge.json if a judge gave them.
+
+    `{seed}` in a path stands for each seed.
+    """
+    from askd.artifacts import PROMPTS, ROLLOUTS, read_table
+    from askd.config import Judge, SandboxSettings, validated_json
+    from askd.rewards.stage import estimate_cost, write_rewards
 
     rows = read_table(prompts, PROMPTS).to_pylist()
-    chosen = validated_json(SandboxSettings, sandbox)
+    places = validated_json(SandboxSettings, sandbox), validated_json(Judge, judge)
     for one, written in runs(seed, output):
         sampled = read_table(of_seed(rollouts, one), ROLLOUTS).to_pylist()
-        write_table(written, run(sampled, rows, grader, chosen), REWARDS)
+        if estimate:
+            print(estimate_cost(sampled, rows, grader, places[1]))
+        else:
+            write_rewards(written, sampled, rows, grader, *places)
 
 
 @app.command()

@@ -6,6 +6,7 @@ one key reruns only what depends on it.
 """
 
 from askd.config.base import Strict, nearest, validate, validated_json
+from askd.config.judge import EndpointJudge, Judge, RuleJudge
 from askd.config.methods import (
     SIDES,
     AklTerm,
@@ -75,6 +76,7 @@ __all__ = [
     "ChainSumTask",
     "Config",
     "Dtype",
+    "EndpointJudge",
     "ErrorProcess",
     "Estimators",
     "Evaluation",
@@ -85,6 +87,7 @@ __all__ = [
     "InstructionsTask",
     "JsdTerm",
     "JsonlTask",
+    "Judge",
     "KlTerm",
     "Level",
     "Lora",
@@ -103,6 +106,7 @@ __all__ = [
     "PrunedModel",
     "Pruning",
     "Rollout",
+    "RuleJudge",
     "SampledSkewTerm",
     "SandboxLimits",
     "SandboxSettings",

@@ -7,10 +7,12 @@ from pathlib import Path
 from pydantic import Field
 
 from askd.artifacts import ITEMS, PROMPTS, read_table, table_from_rows, write_json, write_table
-from askd.config import Benchmark, Evaluation, Rollout, SandboxSettings, Strict
+from askd.config import Benchmark, Evaluation, Judge, Rollout, SandboxSettings, Strict
 from askd.errors import AskdError
+from askd.evaluation.win_rate import win_rates
+from askd.judge.references import baseline_of
 from askd.models.folder import LanguageModel, load
-from askd.rewards.grade import grade, sandbox_of
+from askd.rewards.grade import grade, judge_of, sandbox_of
 from askd.rollout.engine import requests, sample
 
 
@@ -24,6 +26,7 @@ class EvaluateSettings(Strict):
     sandbox: SandboxSettings | None = Field(
         default=None, description="Where the grader runs programs, if it does."
     )
+    judge: Judge | None = Field(default=None, description="Who judges, if the grader asks a judge.")
 
 
 def evaluate(
@@ -42,9 +45,9 @@ def evaluate(
         ]
         if not prompts:
             raise AskdError(f"{path}: no prompt of level {benchmark.level!r} ({name}).")
-        items, sandbox = _answer(settings, seed, language_model, name, prompts)
+        items, graded_by = _answer(settings, seed, language_model, name, prompts)
         write_table(output / name / "items.parquet", table_from_rows(items, ITEMS), ITEMS)
-        write_json(output / name / "summary.json", _summary(settings, seed, name, items, sandbox))
+        write_json(output / name / "summary.json", _summary(settings, seed, name, items, graded_by))
         print(name, _rewards(items), flush=True)
 
 
@@ -54,8 +57,8 @@ def _answer(
     language_model: LanguageModel,
     name: str,
     prompts: list[dict],
-) -> tuple[list[dict], dict | None]:
-    """The rows of the items table, and in which sandbox programs were run, if any were."""
+) -> tuple[list[dict], dict[str, dict | None]]:
+    """The rows of the items table, and the entries of the summary on their sandbox and judge."""
     evaluation = settings.evaluation
     decodings = {
         "greedy": {"samples_per_prompt": 1, "temperature": 0.0, "top_p": 1.0},
@@ -66,7 +69,7 @@ def _answer(
         },
     }
     items = []
-    sandbox = None
+    graded_by: dict[str, dict | None] = {"sandbox": None, "judge": None}
     for decoding, sampling in decodings.items():
         rollout_settings = settings.rollout.model_copy(update=sampling)
         rollouts = sample(
@@ -76,8 +79,11 @@ def _answer(
             seed,
             f"benchmark {name}",
         )
-        rewards = grade(rollouts, prompts, settings.grader, settings.sandbox)
-        sandbox = sandbox_of(rewards)
+        rewards = grade(rollouts, prompts, settings.grader, settings.sandbox, settings.judge)
+        graded_by["sandbox"] = sandbox_of(rewards)
+        if (judge := judge_of(rewards)) is not None:
+            outcome = _win_rates(rollouts, prompts, rewards.column("reward").to_pylist())
+            graded_by["judge"] = {**(graded_by["judge"] or {}), decoding: {**judge, **outcome}}
         items += [
             {
                 "prompt_id": rollout["prompt_id"],
@@ -92,7 +98,22 @@ def _answer(
             }
             for rollout, graded in zip(rollouts, rewards.to_pylist(), strict=True)
         ]
-    return items, sandbox
+    return items, graded_by
+
+
+def _win_rates(rollouts: list[dict], prompts: list[dict], scores: list[float]) -> dict:
+    """The win rates of one decoding, with intervals."""
+    baselines = {
+        row["prompt_id"]: baseline_of(row["reference"], f"the reference of {row['prompt_id']!r}")
+        for row in prompts
+    }
+    prompt_ids = [rollout["prompt_id"] for rollout in rollouts]
+    return win_rates(
+        scores,
+        [len(rollout["text"]) for rollout in rollouts],
+        [len(baselines[prompt_id]) for prompt_id in prompt_ids],
+        prompt_ids,
+    )
 
 
 def _rewards(items: list[dict]) -> dict[str, float]:
@@ -105,7 +126,11 @@ def _rewards(items: list[dict]) -> dict[str, float]:
 
 
 def _summary(
-    settings: EvaluateSettings, seed: int, name: str, items: list[dict], sandbox: dict | None
+    settings: EvaluateSettings,
+    seed: int,
+    name: str,
+    items: list[dict],
+    graded_by: dict[str, dict | None],
 ) -> dict:
     benchmark = settings.benchmarks[name]
     return {
@@ -118,6 +143,6 @@ def _summary(
         "max_new_tokens": settings.rollout.max_new_tokens,
         "seed": seed,
         "grader": settings.grader,
-        "sandbox": sandbox,
+        **graded_by,
         "reward": _rewards(items),
     }

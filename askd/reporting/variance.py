@@ -19,7 +19,7 @@ import torch
 from pydantic import Field, PositiveInt
 
 from askd.artifacts import PROMPTS, ROLLOUTS, read_table, table_from_rows
-from askd.config import Advantage, Method, Rollout, SandboxSettings, Skewness, Strict
+from askd.config import Advantage, Judge, Method, Rollout, SandboxSettings, Skewness, Strict
 from askd.errors import AskdError
 from askd.evaluation.gradient_noise import SMALLEST, noise
 from askd.models.folder import LanguageModel, check_same_tokenizer, load
@@ -76,6 +76,7 @@ class VarianceSettings(Strict):
     sandbox: SandboxSettings | None = Field(
         default=None, description="Where the grader runs programs, if it does."
     )
+    judge: Judge | None = Field(default=None, description="Who judges, if the grader asks a judge.")
     batches: Annotated[int, Field(ge=SMALLEST)] = Field(
         default=30, description="Independent minibatches."
     )
@@ -155,7 +156,7 @@ def _answers(
         scores = score_table(
             teacher, rollouts, by_id, settings.rollout.batch_size, settings.training.head_chunk
         )
-        rewards = grade(rollouts, prompts, settings.grader, settings.sandbox)
+        rewards = grade(rollouts, prompts, settings.grader, settings.sandbox, settings.judge)
         answers.append(_Answers(rollouts, scores, rewards))
     return answers
 

@@ -1,62 +1,77 @@
-"""Pairwise judging: the win rate of an answer against a fixed baseline answer.
+"""The grader by pairwise judging: how an answer fares against a fixed baseline answer.
 
-A judge sees two answers and says which is better. It is asked in both orders, since judges favour a
-place: an answer that wins in both gets 1, one that loses in both 0, and all else 0.5.
+The judge is a rule, for generated instructions, or a language model behind an endpoint. Either is
+asked in both orders; `askd.judge.verdicts` says what its verdicts are worth.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Literal
 
-from askd.config import SandboxSettings
+from askd.config import Judge, RuleJudge
 from askd.errors import AskdError
+from askd.judge.prompts import Pair, question_of
+from askd.judge.references import baseline_of
+from askd.judge.verdicts import PairVerdict, Verdict, rates
 from askd.rewards.result import Answer, Grade
 from askd.tasks.instructions import broken_rules
 
-Verdict = Literal["first", "second", "tie"]
-Judge = Callable[[str, str], Verdict]
-# What each verdict is worth for the answer that stands first.
-WORTH = {"first": 1.0, "tie": 0.5, "second": 0.0}
+Compare = Callable[[str, str], Verdict]
 
 
-def win_rate(judge: Judge, answer: str, baseline: str) -> float:
-    """How `answer` fares against `baseline`: 1, 0.5 or 0; an inconsistent pair is a tie."""
-    scores = (WORTH[judge(answer, baseline)], 1 - WORTH[judge(baseline, answer)])
-    return scores[0] if scores[0] == scores[1] else 0.5
+def in_both_orders(compare: Compare, answer: str, baseline: str) -> PairVerdict:
+    """What `compare` says of `answer` and `baseline`."""
+    return PairVerdict(compare(answer, baseline), compare(baseline, answer))
 
 
-def rule_judge(rules: dict) -> Judge:
+def rule_judge(rules: dict) -> Compare:
     """Prefers the answer that breaks fewer of `rules`; knows no place, no length and no style."""
 
-    def judge(first: str, second: str) -> Verdict:
+    def compare(first: str, second: str) -> Verdict:
         one, other = broken_rules(first, rules), broken_rules(second, rules)
         return "tie" if one == other else "first" if one < other else "second"
 
-    return judge
+    return compare
 
 
-def grade(answers: Sequence[Answer], _: SandboxSettings) -> tuple[list[Grade], None]:
-    """The win rate of each answer against the baseline in its reference; no program is run.
+def grade(answers: Sequence[Answer], settings: Judge) -> tuple[list[Grade], dict]:
+    """The win rate of each answer against the baseline in its reference, and the judge's rates.
 
     An answer counts as correct if it wins in both orders.
 
     Raises:
-        AskdError: a reference does not hold rules and a baseline.
+        AskdError: a reference does not hold a baseline (and rules, where a rule is the judge), or
+            the endpoint failed.
     """
-    return [_grade(answer) for answer in answers], None
+    if isinstance(settings, RuleJudge):
+        verdicts = [_by_rule(answer) for answer in answers]
+        about = {"kind": "rule", **rates(verdicts)}
+    else:
+        from askd.judge.endpoint import judge_pairs
+
+        verdicts, about = judge_pairs([pair(answer) for answer in answers], settings)
+    return [Grade(v.score, v.score == 1.0, v.reason) for v in verdicts], about
 
 
-def _grade(answer: Answer) -> Grade:
+def pair(answer: Answer) -> Pair:
+    """What an endpoint is asked about `answer`.
+
+    Raises:
+        AskdError: its reference holds no baseline.
+    """
+    baseline = baseline_of(answer.reference, f"prompts: the reference of {answer.prompt_id!r}")
+    return Pair(question_of(answer.messages), answer.text, baseline)
+
+
+def _by_rule(answer: Answer) -> PairVerdict:
     try:
         reference = json.loads(answer.reference)
         judge, baseline = rule_judge(reference["rules"]), reference["baseline"]
-        reward = win_rate(judge, answer.text, baseline)
+        return in_both_orders(judge, answer.text, baseline)
     except (ValueError, KeyError, TypeError) as error:
         raise AskdError(
             f"prompts: the reference of {answer.prompt_id!r} does not hold rules and a baseline, "
-            f"as grader 'judge' needs ({type(error).__name__}: {error})."
+            "as the judge 'rule' needs; for answers in words choose a judge of kind 'endpoint' "
+            f"({type(error).__name__}: {error})."
         ) from error
-    reason = {1.0: "win", 0.5: "tie", 0.0: "loss"}[reward]
-    return Grade(reward, reward == 1.0, reason)

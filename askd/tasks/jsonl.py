@@ -8,6 +8,7 @@ from pathlib import Path
 from askd import entry_point
 from askd.config import GRADERS, JsonlTask
 from askd.errors import AskdError
+from askd.judge.references import baseline_of
 from askd.sandbox.formats import from_reference
 
 KEYS = ("prompt", "reference", "response", "level")
@@ -18,8 +19,8 @@ def read(path: str | Path, grader: str = "arithmetic") -> list[dict]:
 
     Each line is an object with the strings `prompt` and `reference`, and optionally `response`
     (a worked answer, for SFT) and `level` (the name of a subset, default "all"). For a grader that
-    reads more than a text, `reference` is an object; for `code` it must be a row of tests. A
-    grader of one's own may do without a reference.
+    reads more than a text, `reference` is an object; for `code` it must be a row of tests, for
+    `judge` it must hold a `baseline` answer. A grader of one's own may do without a reference.
 
     Raises:
         AskdError: the file is missing or empty, or a line is not such an object; names the line.
@@ -57,6 +58,8 @@ def read(path: str | Path, grader: str = "arithmetic") -> list[dict]:
             reference = json.dumps(reference)
         if grader == "code":
             from_reference(reference, where)
+        if grader == "judge":
+            baseline_of(reference, f"{where}: `reference`")
         rows.append(
             {
                 "prompt_id": f"{path.stem}-{number:06d}",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from askd.artifacts import table_from_rows
-from askd.config import Advantage, Method, Rollout, SandboxSettings
+from askd.config import Advantage, Judge, Method, Rollout, SandboxSettings
 from askd.models.folder import LanguageModel
 from askd.rewards.grade import grade
 from askd.rewards.project import project
@@ -35,6 +35,7 @@ class StudentOutputs:
         beta: scale of the projection to skewness.
         grader: gives the rewards.
         sandbox: where the grader runs programs.
+        judge: who judges, if the grader asks a judge.
         head_chunk: response tokens whose logits exist at the same time.
         seed: of the run.
         stream: names the round.
@@ -54,6 +55,7 @@ class StudentOutputs:
         beta: float,
         grader: str,
         sandbox: SandboxSettings | None,
+        judge: Judge | None,
         head_chunk: int,
         seed: int,
         stream: str,
@@ -69,6 +71,7 @@ class StudentOutputs:
         self.beta = beta
         self.grader = grader
         self.sandbox = sandbox
+        self.judge = judge
         self.head_chunk = head_chunk
         self.seed = seed
         self.stream = stream
@@ -112,6 +115,6 @@ class StudentOutputs:
                 )
             )
         if self.method.uses_rewards("sgo"):
-            rewards = grade(rows, prompts, self.grader, self.sandbox)
+            rewards = grade(rows, prompts, self.grader, self.sandbox, self.judge)
             others += [rewards, project(rewards, self.advantage, self.beta, where=where)]
         return Outputs(table_from_rows(rows, rollouts_schema(self.method.policy)), others, where)

@@ -24,6 +24,7 @@ from askd.artifacts import (
 )
 from askd.config import (
     Advantage,
+    Judge,
     Method,
     Policy,
     Rollout,
@@ -70,6 +71,7 @@ class TrainSettings(Strict):
     sandbox: SandboxSettings | None = Field(
         default=None, description="Where the grader runs programs, if it does."
     )
+    judge: Judge | None = Field(default=None, description="Who judges, if the grader asks a judge.")
 
 
 @dataclass(frozen=True)
@@ -176,6 +178,7 @@ def train(
             beta=settings.skewness.beta,
             grader=settings.grader,
             sandbox=settings.sandbox,
+            judge=settings.judge,
             head_chunk=training.head_chunk,
             seed=seed,
             stream=f"student round {round_}",

@@ -49,7 +49,7 @@ def graded(folders, prompts_path, tmp_path_factory):
 def made_up(is_right):
     """A grader that decides by the row of the rollout."""
 
-    def grade(rollouts, prompts, grader, sandbox):
+    def grade(rollouts, prompts, grader, sandbox, judge):
         return table_from_rows(
             [
                 {

@@ -8,9 +8,14 @@ import pytest
 
 from askd.errors import AskdError
 from askd.rewards.grade import grade
-from askd.rewards.judge import rule_judge, win_rate
+from askd.rewards.judge import in_both_orders, rule_judge
 
 RULES = {"pattern": "b.k.", "case": "lower"}
+
+
+def prompt(prompt_id: str, reference: str) -> dict:
+    messages = [{"role": "user", "content": "lower b.k."}]
+    return {"prompt_id": prompt_id, "reference": reference, "messages": messages}
 
 
 def judge_by(table: dict):
@@ -32,7 +37,7 @@ def judge_by(table: dict):
 )
 def test_the_win_rate_over_both_orders(there, back, rate):
     judge = judge_by({("a", "b"): there, ("b", "a"): back})
-    assert win_rate(judge, "a", "b") == rate
+    assert in_both_orders(judge, "a", "b").score == rate
 
 
 def test_the_judge_of_rules():
@@ -45,20 +50,12 @@ def test_the_judge_of_rules():
 
 def test_answers_are_graded_against_the_baseline_of_their_prompt():
     prompts = [
-        {
-            "prompt_id": "a",
-            "reference": json.dumps({"rules": RULES, "baseline": "bxka"}),
-            "messages": [],
-        },
-        {
-            "prompt_id": "b",
-            "reference": json.dumps({"rules": RULES, "baseline": "boka"}),
-            "messages": [],
-        },
+        prompt("a", json.dumps({"rules": RULES, "baseline": "bxka"})),
+        prompt("b", json.dumps({"rules": RULES, "baseline": "boka"})),
     ]
     rollouts = [
-        {"prompt_id": prompt, "sample_id": n, "text": text, "finish_reason": "stop"}
-        for prompt in "ab"
+        {"prompt_id": prompt_id, "sample_id": n, "text": text, "finish_reason": "stop"}
+        for prompt_id in "ab"
         for n, text in enumerate(("baku", "coka", "xxxx"))
     ]
     table = grade(rollouts, prompts, "judge").to_pylist()
@@ -78,4 +75,4 @@ def test_answers_are_graded_against_the_baseline_of_their_prompt():
 def test_a_reference_without_rules_and_baseline_is_refused(reference):
     rollouts = [{"prompt_id": "a", "sample_id": 0, "text": "x", "finish_reason": "stop"}]
     with pytest.raises(AskdError, match="the reference of 'a' does not hold rules and a baseline"):
-        grade(rollouts, [{"prompt_id": "a", "reference": reference, "messages": []}], "judge")
+        grade(rollouts, [prompt("a", reference)], "judge")

@@ -37,6 +37,7 @@ rule variance:
                 ),
                 "grader": CONFIG.tasks[ESTIMATORS_PAIR.task].grader,
                 "sandbox": LAYOUT.sandbox_of(ESTIMATORS_PAIR.task),
+                "judge": LAYOUT.judge_of(ESTIMATORS_PAIR.task),
                 "prompts_per_batch": CONFIG.training.prompts_per_step,
             }
         ),

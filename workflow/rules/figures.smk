@@ -31,6 +31,7 @@ rule figures_data:
                 "head_chunk": CONFIG.training.head_chunk,
                 "grader": CONFIG.tasks[FIGURES_PAIR.task].grader,
                 "sandbox": LAYOUT.sandbox_of(FIGURES_PAIR.task),
+                "judge": LAYOUT.judge_of(FIGURES_PAIR.task),
             }
         ),
         teacher=subpath(input.teacher, parent=True),

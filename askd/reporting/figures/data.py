@@ -11,7 +11,7 @@ from pydantic import Field, PositiveInt
 
 from askd import objectives
 from askd.artifacts import PROMPTS, read_table, table_from_rows, write_table
-from askd.config import Advantage, Rollout, SandboxSettings, Skewness, Strict
+from askd.config import Advantage, Judge, Rollout, SandboxSettings, Skewness, Strict
 from askd.models.folder import check_same_tokenizer, load
 from askd.reporting.figures.tables import ALPHAS, CURVES, RATIOS, SEQUENCES, SIDES, TOKENS
 from askd.rewards.grade import grade
@@ -40,6 +40,7 @@ class FiguresDataSettings(Strict):
     sandbox: SandboxSettings | None = Field(
         default=None, description="Where the grader runs programs, if it does."
     )
+    judge: Judge | None = Field(default=None, description="Who judges, if the grader asks a judge.")
 
 
 def figures_data(
@@ -72,7 +73,9 @@ def figures_data(
             (request.prompt, row["token_ids"])
             for request, row in zip(wanted, rollouts[side], strict=True)
         ]
-        rewards[side] = grade(rollouts[side], prompts, settings.grader, settings.sandbox)
+        rewards[side] = grade(
+            rollouts[side], prompts, settings.grader, settings.sandbox, settings.judge
+        )
         print(f"{len(wanted)} outputs of the {side}", flush=True)
     tokens, sequences = [], []
     for side, other in zip(SIDES, reversed(SIDES), strict=True):

@@ -1,0 +1,1 @@
+"""Judging by a language model: which of two answers to a question is better?"""

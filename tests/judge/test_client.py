@@ -1,0 +1,175 @@
+"""What can go wrong between a judge and its endpoint."""
+
+import logging
+import socket
+import time
+
+import pytest
+from pydantic import ValidationError
+
+from askd.config import EndpointJudge, Judge, validate
+from askd.errors import AskdError
+from askd.judge.client import Client
+
+MESSAGES = [{"role": "user", "content": "which?"}]
+KEY = "sk-a-very-secret-key"
+
+
+@pytest.fixture
+def server(serve):
+    return serve(lambda messages: "[[A]]")
+
+
+def test_a_call(server, settings, monkeypatch):
+    monkeypatch.setenv("JUDGE_KEY", KEY + "\n")
+    with Client(settings(server.url, key_variable="JUDGE_KEY", max_tokens=9)) as client:
+        reply = client.complete(MESSAGES)
+    assert (reply.text, reply.model) == ("[[A]]", "stub-2026")
+    assert (reply.prompt_tokens, reply.completion_tokens) == (100, 7)
+    assert server.paths == ["/v1/chat/completions"] and server.keys == [f"Bearer {KEY}"]
+    assert server.bodies == [
+        {"model": "stub", "messages": MESSAGES, "temperature": 0, "max_tokens": 9}
+    ]
+
+
+def test_no_key_is_sent_where_none_is_named(server, settings, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with Client(settings(server.url)) as client:
+        client.complete(MESSAGES)
+    assert server.keys == [None]
+
+
+@pytest.mark.parametrize(
+    "names",
+    ["garbage", "truncated", "no_choices", "other_shape", "cut", "dropped", "slow", "cut garbage"],
+)
+def test_what_passes_is_tried_again(server, settings, faults, names):
+    server.faults += [getattr(faults, name) for name in names.split()]
+    with Client(settings(server.url, timeout_seconds=0.3)) as client:
+        assert client.complete(MESSAGES).text == "[[A]]"
+    assert len(server.bodies) == len(names.split()) + 1
+
+
+@pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 529])
+def test_a_busy_endpoint_is_tried_again(server, settings, faults, status):
+    server.faults += [faults.status(status)] * 2
+    with Client(settings(server.url)) as client:
+        assert client.complete(MESSAGES).text == "[[A]]"
+    assert len(server.bodies) == 3
+
+
+def test_the_endpoint_says_how_long_to_wait(server, settings, faults):
+    server.faults += [faults.status(429, Retry_After="0.6")]
+    begin = time.monotonic()
+    with Client(settings(server.url)) as client:
+        client.complete(MESSAGES)
+    assert 0.6 <= time.monotonic() - begin < 3
+
+
+def test_a_date_to_wait_for_is_left_to_the_own_waits(server, settings, faults):
+    server.faults += [faults.status(503, Retry_After="Wed, 21 Oct 2026 07:28:00 GMT")]
+    with Client(settings(server.url)) as client:
+        assert client.complete(MESSAGES).text == "[[A]]"
+
+
+def test_an_outage_is_one_sentence(server, settings, faults):
+    server.faults += [faults.status(500, '{"error": "boom"}')] * 9
+    with Client(settings(server.url)) as client, pytest.raises(AskdError) as caught:
+        client.complete(MESSAGES)
+    assert 'no reply in 3 attempts (HTTP 500: {"error": "boom"})' in str(caught.value)
+    assert "\n" not in str(caught.value) and len(server.bodies) == 3
+
+
+def test_an_endpoint_that_is_down_is_one_sentence(settings):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
+    with Client(settings(url)) as client, pytest.raises(AskdError) as caught:
+        client.complete(MESSAGES)
+    assert f"{url}/chat/completions: no reply in 3 attempts (ConnectError" in str(caught.value)
+    assert "is the endpoint up" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "words"),
+    [
+        (401, f"Incorrect API key: {KEY}", "refuses the key in the environment variable 'JUDGE_K"),
+        (403, "no", "refuses the key in the environment variable 'JUDGE_KEY'"),
+        (404, "model `stub` not found", "the endpoint knows no model 'stub'"),
+        (400, f"bad {KEY}", "refuses a request to the model 'stub' (HTTP 400: bad [key])"),
+        (302, "", "refuses a request to the model 'stub' (HTTP 302: nothing)"),
+        (429, '{"error": {"code": "insufficient_quota"}}', "the quota of the key is used up"),
+    ],
+)
+def test_what_does_not_pass_is_an_error_at_once(
+    server, settings, faults, monkeypatch, status, text, words
+):
+    monkeypatch.setenv("JUDGE_KEY", KEY)
+    server.faults += [faults.status(status, text)] * 2
+    client = Client(settings(server.url, key_variable="JUDGE_KEY"))
+    with client, pytest.raises(AskdError) as caught:
+        client.complete(MESSAGES)
+    assert words in str(caught.value) and KEY not in str(caught.value)
+    assert len(server.bodies) == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (None, "'JUDGE_KEY' is not set"),
+        (" ", "'JUDGE_KEY' is not set"),
+        (f"{KEY} x", "'JUDGE_KEY' holds no key"),
+        (f"{KEY}\nx", "'JUDGE_KEY' holds no key"),
+        (f"{KEY}é", "'JUDGE_KEY' holds no key"),
+    ],
+)
+def test_a_key_that_cannot_be_is_refused_without_showing_it(settings, monkeypatch, value, words):
+    monkeypatch.delenv("JUDGE_KEY", raising=False)
+    if value is not None:
+        monkeypatch.setenv("JUDGE_KEY", value)
+    with pytest.raises(AskdError) as caught:
+        Client(settings("http://127.0.0.1:1/v1", key_variable="JUDGE_KEY"))
+    assert words in str(caught.value) and KEY not in str(caught.value)
+
+
+def test_the_key_is_in_no_log(server, settings, faults, monkeypatch, caplog, capfd):
+    monkeypatch.setenv("JUDGE_KEY", KEY)
+    server.faults += [faults.cut, faults.status(500), faults.status(401)]
+    caplog.set_level(logging.DEBUG)
+    client = Client(settings(server.url, key_variable="JUDGE_KEY"))
+    with client, pytest.raises(AskdError):
+        client.complete(MESSAGES)
+    assert server.keys == [f"Bearer {KEY}"] * 3
+    output = capfd.readouterr()
+    assert KEY not in caplog.text + output.out + output.err + repr(vars(client.settings))
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("api.example.org/v1", "begins with http"),
+        ("ftp://example.org", "begins with http"),
+        ("https://", "begins with http"),
+        ("https://me:secret@example.org/v1", "a key belongs into an environment variable"),
+        ("https://example.org/v1?key=secret", "a key belongs into an environment variable"),
+        ("https://example.org:99999/v1", "ort out of range"),
+    ],
+)
+def test_a_url_that_cannot_be_is_refused(settings, url, words):
+    with pytest.raises(ValidationError, match=words):
+        settings(url)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"key_variable": KEY}, {"base_url": f"https://me:{KEY}@example.org/v1"}]
+)
+def test_a_key_in_the_configuration_is_refused_without_showing_it(settings, changes):
+    value = {**settings("http://127.0.0.1/v1").model_dump(), **changes}
+    with pytest.raises(AskdError) as caught:
+        validate(Judge, value, "judge")
+    assert next(iter(changes)) in str(caught.value) and KEY not in str(caught.value)
+
+
+def test_a_slash_at_the_end_changes_nothing():
+    url = "https://example.org/v1/"
+    assert EndpointJudge(kind="endpoint", base_url=url, model="m").base_url == url[:-1]
