@@ -110,10 +110,10 @@ class JsonlTask(_Task):
     train: str = Field(description="Path of the training prompts.")
     validation: str = Field(description="Path of the validation prompts.")
     test: str = Field(description="Path of the test prompts.")
-    grader: Literal["arithmetic", "code", "judge"] = Field(
-        description="Gives the rewards: `arithmetic` compares the last number, `code` runs the "
-        "program of an answer against the tests that `reference` holds, `judge` compares with the "
-        "baseline answer there."
+    grader: Literal["arithmetic", "math", "code", "judge"] = Field(
+        description="Gives the rewards: `arithmetic` compares the last number, `math` the answer "
+        "of GSM8K or MATH with that in `reference`, `code` runs the program of an answer against "
+        "the tests that `reference` holds, `judge` compares with the baseline answer there."
     )
 
 

@@ -45,7 +45,7 @@ def response_answer(text: str) -> str | None:
     """The answer of a response as math-verify reads it; None if there is none."""
     text = text[-TEXT_LIMIT:]
     stated = _stated(text)
-    answer = text[-ANSWER_LIMIT:] if stated is None else _delimited(stated)
+    answer = _unescaped(text[-ANSWER_LIMIT:]) if stated is None else _delimited(stated)
     return answer if answer.strip() and len(answer) <= ANSWER_LIMIT else None
 
 
@@ -92,11 +92,13 @@ def _braced(text: str, start: int) -> str | None:
 
 
 def _delimited(answer: str) -> str:
-    r"""`answer` as math-verify reads it whole: plain numbers as they are, all else in a box.
-
-    With the runtime of ANTLR that is pinned here, math-verify does not read `\%` in formulas.
-    """
+    """`answer` as math-verify reads it whole: plain numbers as they are, all else in a box."""
     answer = answer.strip()
     if not answer or number(answer):
-        return answer.replace("\\", "")
+        return _unescaped(answer)
     return f"\\boxed{{{answer}}}"
+
+
+def _unescaped(text: str) -> str:
+    r"""`text` without what math-verify does not read: `\$`, and `\%` with ANTLR's runtime 4.11."""
+    return text.replace("\\$", "").replace("\\%", "%")

@@ -15,7 +15,7 @@ from askd.rewards.result import Answer
 
 # A grader is a module of this package with a function `grade`: answers and the sandbox's settings
 # to grades, and to a description of the sandbox if programs were run in one.
-GRADERS = ("arithmetic", "code", "judge")
+GRADERS = ("arithmetic", "code", "judge", "math")
 
 
 def grade(

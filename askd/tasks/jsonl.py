@@ -7,6 +7,8 @@ from pathlib import Path
 
 from askd.config import JsonlTask
 from askd.errors import AskdError
+from askd.mathematics.answers import reference_answer
+from askd.mathematics.equality import readable
 from askd.sandbox.formats import from_reference
 
 REQUIRED = ("prompt", "reference")
@@ -18,10 +20,12 @@ def read(path: str | Path, grader: str = "arithmetic") -> list[dict]:
 
     Each line is an object with the strings `prompt` and `reference`, and optionally `response`
     (a worked answer, for SFT) and `level` (the name of a subset, default "all"). For a grader that
-    reads more than a text, `reference` is an object; for `code` it must be a row of tests.
+    reads more than a text, `reference` is an object; for `code` it must be a row of tests. For
+    `math` it must have an answer that can be read (`askd.mathematics.answers`).
 
     Raises:
-        AskdError: the file is missing or empty, or a line is not such an object; names the line.
+        AskdError: the file is missing or empty, or a line is not such an object; names the line, and the
+            row if it is its reference that cannot be read.
     """
     path = Path(path)
     try:
@@ -68,7 +72,20 @@ def read(path: str | Path, grader: str = "arithmetic") -> list[dict]:
         )
     if not rows:
         raise AskdError(f"{path}: the file is empty; expected one JSON object per line.")
+    if grader == "math":
+        _check_mathematics(rows, path)
     return rows
+
+
+def _check_mathematics(rows: list[dict], path: Path) -> None:
+    answers = [reference_answer(row["reference"]) or "" for row in rows]
+    for row, is_readable in zip(rows, readable(answers), strict=True):
+        if not is_readable:
+            raise AskdError(
+                f"{path}: row {row['prompt_id']!r}: the reference {row['reference'][:200]!r} has "
+                "no answer that can be read as mathematics, as grader 'math' needs; correct or "
+                "leave out its line."
+            )
 
 
 def prompts(task: JsonlTask) -> dict[str, list[dict]]:
