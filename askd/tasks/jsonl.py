@@ -24,8 +24,8 @@ def read(path: str | Path, grader: str = "arithmetic") -> list[dict]:
     `math` it must have an answer that can be read (`askd.mathematics.answers`).
 
     Raises:
-        AskdError: the file is missing or empty, or a line is not such an object; names the line, and the
-            row if it is its reference that cannot be read.
+        AskdError: the file is missing or empty, or a line is not such an object; names the line,
+            or the row if its reference is no answer.
     """
     path = Path(path)
     try:
