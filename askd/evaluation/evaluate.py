@@ -9,6 +9,7 @@ from pydantic import Field
 from askd.artifacts import ITEMS, PROMPTS, read_table, table_from_rows, write_json, write_table
 from askd.config import Benchmark, Evaluation, Rollout, SandboxSettings, Strict
 from askd.errors import AskdError
+from askd.evaluation.summary import measures, provenance
 from askd.models.folder import LanguageModel, load
 from askd.rewards.grade import grade, sandbox_of
 from askd.rollout.engine import requests, sample
@@ -44,8 +45,15 @@ def evaluate(
             raise AskdError(f"{path}: no prompt of level {benchmark.level!r} ({name}).")
         items, sandbox = _answer(settings, seed, language_model, name, prompts)
         write_table(output / name / "items.parquet", table_from_rows(items, ITEMS), ITEMS)
-        write_json(output / name / "summary.json", _summary(settings, seed, name, items, sandbox))
-        print(name, _rewards(items), flush=True)
+        template = language_model.tokenizer.get_chat_template()
+        summary = {
+            **_how(settings, seed, name, sandbox),
+            **provenance(prompts, template, settings.grader),
+            "items": len(prompts),
+            **measures(items),
+        }
+        write_json(output / name / "summary.json", summary)
+        print(name, summary["reward"], flush=True)
 
 
 def _answer(
@@ -95,23 +103,12 @@ def _answer(
     return items, sandbox
 
 
-def _rewards(items: list[dict]) -> dict[str, float]:
-    """Mean reward of the greedy and of the sampled answers."""
-    rewards = {}
-    for decoding in ("greedy", "sampled"):
-        own = [item["reward"] for item in items if item["decoding"] == decoding]
-        rewards[decoding] = sum(own) / len(own)
-    return rewards
-
-
-def _summary(
-    settings: EvaluateSettings, seed: int, name: str, items: list[dict], sandbox: dict | None
-) -> dict:
+def _how(settings: EvaluateSettings, seed: int, name: str, sandbox: dict | None) -> dict:
+    """What the configuration says of this evaluation, and in which sandbox programs were run."""
     benchmark = settings.benchmarks[name]
     return {
         "benchmark": name,
         **benchmark.model_dump(mode="json"),
-        "items": sum(item["decoding"] == "greedy" for item in items),
         "samples": settings.evaluation.samples,
         "temperature": settings.evaluation.temperature,
         "top_p": settings.evaluation.top_p,
@@ -119,5 +116,4 @@ def _summary(
         "seed": seed,
         "grader": settings.grader,
         "sandbox": sandbox,
-        "reward": _rewards(items),
     }
