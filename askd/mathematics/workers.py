@@ -14,6 +14,7 @@ import os
 import resource
 import signal
 from collections.abc import Callable, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from functools import cache
 from typing import Any
 
@@ -50,11 +51,12 @@ def _result(future: Any, call: tuple) -> Any:
         return future.result()
     except TimeoutError:
         return TIMEOUT
-    except ProcessExpired as error:
-        if error.exitcode == -signal.SIGPROF:
+    except (ProcessExpired, BrokenProcessPool) as error:
+        exit_code = getattr(error, "exitcode", None)
+        if exit_code == -signal.SIGPROF:
             return TIMEOUT
         raise AskdError(
-            f"a worker for mathematical answers ended with exit code {error.exitcode} at "
+            f"a worker for mathematical answers ended with exit code {exit_code} at "
             f"{str(call)[:200]}; is there too little memory?"
         ) from error
 
