@@ -75,10 +75,8 @@ def test_what_a_reference_may_be():
 
 def test_a_worker_that_waits_is_ended_by_the_wall_clock(monkeypatch):
     assert workers.limited(time.sleep, [(0,)]) == [None]
-    monkeypatch.setattr(workers, "WALL_SECONDS", 1.0)
-    started = time.monotonic()
+    monkeypatch.setattr(workers, "WALL_SECONDS", 3.0)
     assert workers.limited(time.sleep, [(3600,), (0,)]) == ["timeout", None]
-    assert time.monotonic() - started < 60
 
 
 def test_a_worker_that_dies_is_an_error_and_is_replaced():
