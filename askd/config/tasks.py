@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, PositiveInt, WithJsonSchema, model_v
 from askd.config.base import Fraction, Name, Strict, nearest
 
 # The graders of askd; each is a module of askd.rewards.
-GRADERS = ("arithmetic", "code", "judge")
+GRADERS = ("arithmetic", "code", "judge", "math")
 # A grader of one's own: a function in a file below the working directory.
 ENTRY_POINT = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$"
 
@@ -151,10 +151,11 @@ class JsonlTask(_Task):
     validation: str = Field(description="Path of the validation prompts.")
     test: str = Field(description="Path of the test prompts.")
     grader: Grader = Field(
-        description="Gives the rewards: `arithmetic` compares the last number, `code` runs the "
-        "program of an answer against the tests that `reference` holds, `judge` compares with the "
-        "baseline answer there; `module:function` is your own, a function of prompt, response and "
-        "reference, in a file below the working directory."
+        description="Gives the rewards: `arithmetic` compares the last number, `math` the answer "
+        "of GSM8K or MATH with that in `reference`, `code` runs the program of an answer against "
+        "the tests that `reference` holds, `judge` compares with the baseline answer there; "
+        "`module:function` is your own, a function of prompt, response and reference, in a file "
+        "below the working directory."
     )
 
 

@@ -9,6 +9,7 @@ from pydantic import Field
 from askd.artifacts import ITEMS, PROMPTS, read_table, table_from_rows, write_json, write_table
 from askd.config import Benchmark, Evaluation, Judge, Rollout, SandboxSettings, Strict
 from askd.errors import AskdError
+from askd.evaluation.summary import measures, provenance
 from askd.evaluation.win_rate import win_rates
 from askd.judge.references import baseline_of
 from askd.models.folder import LanguageModel, load
@@ -47,8 +48,16 @@ def evaluate(
             raise AskdError(f"{path}: no prompt of level {benchmark.level!r} ({name}).")
         items, graded_by = _answer(settings, seed, language_model, name, prompts)
         write_table(output / name / "items.parquet", table_from_rows(items, ITEMS), ITEMS)
-        write_json(output / name / "summary.json", _summary(settings, seed, name, items, graded_by))
-        print(name, _rewards(items), flush=True)
+        template = language_model.tokenizer.get_chat_template()
+        summary = {
+            **_how(settings, seed, name),
+            **graded_by,
+            **provenance(prompts, template, settings.grader),
+            "items": len(prompts),
+            **measures(items),
+        }
+        write_json(output / name / "summary.json", summary)
+        print(name, summary["reward"], flush=True)
 
 
 def _answer(
@@ -116,33 +125,16 @@ def _win_rates(rollouts: list[dict], prompts: list[dict], scores: list[float]) -
     )
 
 
-def _rewards(items: list[dict]) -> dict[str, float]:
-    """Mean reward of the greedy and of the sampled answers."""
-    rewards = {}
-    for decoding in ("greedy", "sampled"):
-        own = [item["reward"] for item in items if item["decoding"] == decoding]
-        rewards[decoding] = sum(own) / len(own)
-    return rewards
-
-
-def _summary(
-    settings: EvaluateSettings,
-    seed: int,
-    name: str,
-    items: list[dict],
-    graded_by: dict[str, dict | None],
-) -> dict:
+def _how(settings: EvaluateSettings, seed: int, name: str) -> dict:
+    """What the configuration says of this evaluation."""
     benchmark = settings.benchmarks[name]
     return {
         "benchmark": name,
         **benchmark.model_dump(mode="json"),
-        "items": sum(item["decoding"] == "greedy" for item in items),
         "samples": settings.evaluation.samples,
         "temperature": settings.evaluation.temperature,
         "top_p": settings.evaluation.top_p,
         "max_new_tokens": settings.rollout.max_new_tokens,
         "seed": seed,
         "grader": settings.grader,
-        **graded_by,
-        "reward": _rewards(items),
     }

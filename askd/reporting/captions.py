@@ -99,6 +99,9 @@ def comparison_notes(name: str, method: str) -> list[str]:
         "interval; compared on the same items and, between methods, the same training seeds.",
         "p is two-sided; Holm's adjustment is over the systems of one pair and metric. "
         f"Better and worse (of {method}): adjusted p below 0.05; all else is not resolved.",
+        "Where both have several seeds, p is that of the interval. Where both have one, it is "
+        "McNemar's exact test for right or wrong answers to one benchmark, and that of random "
+        "signs of the items for all else.",
         f"The tests of each benchmark, adjusted by benchmark, are in {name}_tests.csv.",
     ]
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from importlib import import_module
+from importlib.metadata import version
 
 import pyarrow as pa
 
+from askd import __version__
 from askd.artifacts import REWARDS, table_from_rows
 from askd.config import GRADERS, Judge, RuleJudge, SandboxSettings, nearest
 from askd.errors import AskdError
@@ -88,6 +90,13 @@ def answers_of(rollouts: Sequence[dict], prompts: Sequence[dict]) -> list[Answer
             )
         )
     return answers
+
+
+def tool(grader: str) -> dict[str, str]:
+    """Name and version of the software that decides for `grader` whether an answer is right."""
+    if grader == "math":
+        return {"name": "math-verify", "version": version("math-verify")}
+    return {"name": "askd", "version": __version__}
 
 
 def sandbox_of(rewards: pa.Table) -> dict | None:

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+# Reasons by which answers are counted that no grader could compare: not read, and not in time.
+UNREAD = frozenset({"no answer", "unparsed", "syntax error"})
+TIMED_OUT = "timeout"
+
 
 @dataclass(frozen=True)
 class Answer:

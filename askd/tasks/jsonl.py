@@ -9,6 +9,8 @@ from askd import entry_point
 from askd.config import GRADERS, JsonlTask
 from askd.errors import AskdError
 from askd.judge.references import baseline_of
+from askd.mathematics.answers import reference_answer
+from askd.mathematics.equality import readable
 from askd.sandbox.formats import from_reference
 
 KEYS = ("prompt", "reference", "response", "level")
@@ -20,10 +22,12 @@ def read(path: str | Path, grader: str = "arithmetic") -> list[dict]:
     Each line is an object with the strings `prompt` and `reference`, and optionally `response`
     (a worked answer, for SFT) and `level` (the name of a subset, default "all"). For a grader that
     reads more than a text, `reference` is an object; for `code` it must be a row of tests, for
-    `judge` it must hold a `baseline` answer. A grader of one's own may do without a reference.
+    `judge` it must hold a `baseline` answer. For `math` it must have an answer that can be read
+    (`askd.mathematics.answers`). A grader of one's own may do without a reference.
 
     Raises:
-        AskdError: the file is missing or empty, or a line is not such an object; names the line.
+        AskdError: the file is missing or empty, or a line is not such an object; names the line,
+            or the row if its reference is no answer.
     """
     path = Path(path)
     try:
@@ -71,7 +75,20 @@ def read(path: str | Path, grader: str = "arithmetic") -> list[dict]:
         )
     if not rows:
         raise AskdError(f"{path}: the file is empty; expected one JSON object per line.")
+    if grader == "math":
+        _check_mathematics(rows, path)
     return rows
+
+
+def _check_mathematics(rows: list[dict], path: Path) -> None:
+    answers = [reference_answer(row["reference"]) or "" for row in rows]
+    for row, is_readable in zip(rows, readable(answers), strict=True):
+        if not is_readable:
+            raise AskdError(
+                f"{path}: row {row['prompt_id']!r}: the reference {row['reference'][:200]!r} has "
+                "no answer that can be read as mathematics, as grader 'math' needs; correct or "
+                "leave out its line."
+            )
 
 
 def prompts(task: JsonlTask) -> dict[str, list[dict]]:

@@ -96,3 +96,26 @@ def test_the_grader_gets_the_sandbox_of_the_settings_and_the_summary_says_which(
     assert set(given) == {sandbox}
     summary = json.loads((tmp_path / "eval/sums/summary.json").read_text())
     assert summary["sandbox"] == {"tier": "made up"}
+
+
+def test_the_summary_says_how_it_was_made_and_how_it_went(folders, data, tmp_path):
+    evaluate(settings(), 5, folders.student, data, tmp_path / "eval")
+    items = read_table(tmp_path / "eval/sums/items.parquet", ITEMS).to_pylist()
+    summary = json.loads((tmp_path / "eval/sums/summary.json").read_text())
+    assert summary["tool"]["name"] == "askd"
+    assert len(summary["task_hash"]) == len(summary["prompt_template_hash"]) == 16
+    assert (summary["seed"], summary["temperature"], summary["sandbox"]) == (5, 1.0, None)
+    assert list(summary["pass_at_k"]) == ["1", "2"]
+    for decoding in ("greedy", "sampled"):
+        reasons = [item["reason"] for item in items if item["decoding"] == decoding]
+        assert summary["parse_failures"][decoding] == reasons.count("no answer") / len(reasons)
+        assert summary["timeouts"][decoding] == 0
+
+
+def test_answers_are_graded_as_mathematics(folders, data, tmp_path):
+    chosen = settings().model_copy(update={"grader": "math"})
+    evaluate(chosen, 0, folders.student, data, tmp_path / "eval")
+    items = read_table(tmp_path / "eval/sums/items.parquet", ITEMS).to_pylist()
+    assert {item["reason"] for item in items} <= {"correct", "wrong", "unparsed", "timeout"}
+    summary = json.loads((tmp_path / "eval/sums/summary.json").read_text())
+    assert summary["tool"]["name"] == "math-verify"
