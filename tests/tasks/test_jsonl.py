@@ -149,3 +149,16 @@ def test_tests_that_cannot_judge_fail_when_the_data_are_built(tmp_path):
     with pytest.raises(AskdError, match=r"test\.jsonl: line 2: test does not compile"):
         build(task, tmp_path / "bad")
     assert not (tmp_path / "bad").exists()
+
+
+def test_a_reference_without_a_baseline_fails_when_the_data_are_built(tmp_path):
+    path = tmp_path / "judged.jsonl"
+    good = {"prompt": "Why?", "reference": {"baseline": "So.", "generator": "somebody"}}
+    path.write_text(json.dumps(good) + "\n")
+    (row,) = read(path, "judge")
+    assert json.loads(row["reference"]) == good["reference"]
+    for bad in ("So.", {}, {"baseline": 3}):
+        lines = [json.dumps(good), json.dumps({"prompt": "Why?", "reference": bad})]
+        path.write_text("\n".join(lines))
+        with pytest.raises(AskdError, match=r"line 2: `reference` does not hold a baseline"):
+            read(path, "judge")
