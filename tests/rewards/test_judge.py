@@ -6,9 +6,12 @@ import json
 
 import pytest
 
+from askd.artifacts import REWARDS, read_table
+from askd.config import RuleJudge, SandboxSettings
 from askd.errors import AskdError
 from askd.rewards.grade import grade
 from askd.rewards.judge import in_both_orders, rule_judge
+from askd.rewards.stage import write_rewards
 
 RULES = {"pattern": "b.k.", "case": "lower"}
 
@@ -76,3 +79,18 @@ def test_a_reference_without_rules_and_baseline_is_refused(reference):
     rollouts = [{"prompt_id": "a", "sample_id": 0, "text": "x", "finish_reason": "stop"}]
     with pytest.raises(AskdError, match="the reference of 'a' does not hold rules and a baseline"):
         grade(rollouts, [prompt("a", reference)], "judge")
+
+
+def test_the_rates_of_the_judge_lie_beside_the_rewards(tmp_path):
+    prompts = [prompt("a", json.dumps({"rules": RULES, "baseline": "bxka"}))]
+    rollouts = [{"prompt_id": "a", "sample_id": 0, "text": "baku", "finish_reason": "stop"}]
+    path = tmp_path / "rewards.parquet"
+    write_rewards(path, rollouts, prompts, "judge", SandboxSettings(), RuleJudge())
+    assert read_table(path, REWARDS).column("reward").to_pylist() == [1.0]
+    assert json.loads((tmp_path / "rewards.judge.json").read_text()) == {
+        "kind": "rule",
+        "pairs": 1,
+        "inconsistent": 0.0,
+        "invalid": 0.0,
+        "first_position": 0.5,
+    }

@@ -169,3 +169,16 @@ def test_a_grader_of_ones_own_is_loaded_before_any_table_is_written(tmp_path, mo
     with pytest.raises(AskdError, match=r"scores\.py has no function 'scor'; did you mean 'score'"):
         build(JsonlTask(kind="jsonl", grader="scores:scor", **paths), tmp_path / "bad")
     assert not (tmp_path / "bad").exists()
+
+
+def test_a_reference_without_a_baseline_fails_when_the_data_are_built(tmp_path):
+    path = tmp_path / "judged.jsonl"
+    good = {"prompt": "Why?", "reference": {"baseline": "So.", "generator": "somebody"}}
+    path.write_text(json.dumps(good) + "\n")
+    (row,) = read(path, "judge")
+    assert json.loads(row["reference"]) == good["reference"]
+    for bad in ("So.", {}, {"baseline": 3}):
+        lines = [json.dumps(good), json.dumps({"prompt": "Why?", "reference": bad})]
+        path.write_text("\n".join(lines))
+        with pytest.raises(AskdError, match=r"line 2: `reference` does not hold a baseline"):
+            read(path, "judge")
