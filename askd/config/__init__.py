@@ -36,6 +36,7 @@ from askd.config.stages import (
     Table,
     Training,
     Try,
+    Vllm,
 )
 from askd.config.tasks import (
     ArithmeticTask,
@@ -90,6 +91,7 @@ __all__ = [
     "Term",
     "Training",
     "Try",
+    "Vllm",
     "nearest",
     "schema",
     "validate",
