@@ -40,7 +40,7 @@ ENVIRONMENT = {
     # Threads as OMP_NUM_THREADS says, rather than one per core, bound to it, in each of many jobs.
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",
     "VLLM_NO_USAGE_STATS": "1",
-    "VLLM_LOGGING_LEVEL": "WARNING",
+    "VLLM_LOGGING_LEVEL": "ERROR",
 }
 CPU_CACHE_GIB = 2.0
 
@@ -65,7 +65,7 @@ class VllmEngine:
         lengths = [length for length in (context, settings.vllm.max_model_length) if length]
         if not lengths:
             raise AskdError(
-                f"{folder}: config.json does not say the context; set rollout.vllm.max_model_length."
+                f"{folder}: config.json says no context; set rollout.vllm.max_model_length."
             )
         self.length = min(lengths)
         self.llm = self._start(head_chunk)

@@ -41,7 +41,7 @@ rule rollout_teacher:
     benchmark:
         f"{LAYOUT.benchmarks}/rollout_teacher/{{pair}}_seed{{seed}}_round{{round}}.tsv"
     conda:
-        "../../envs/rollout.yaml"
+        SAMPLING_ENVIRONMENT
     threads: CONFIG.threads
     resources:
         gpu=CONFIG.gpus,
@@ -54,7 +54,7 @@ rule rollout_teacher:
     message:
         "Teacher answers: {wildcards.pair}, seed {wildcards.seed}, round {wildcards.round}"
     shell:
-        "python -m askd rollout --settings {params.settings:q} --seed {wildcards.seed}"
+        "{SAMPLING_PYTHON} -m askd rollout --settings {params.settings:q} --seed {wildcards.seed}"
         " --stream 'teacher round {wildcards.round}' --model {params.model}"
         " --prompts {input.prompts} --schedule {input.schedule} --round {wildcards.round}"
         " --steps {params.steps} --output {output} --state {params.state} > {log} 2>&1"
@@ -73,7 +73,7 @@ rule rollout_student:
     benchmark:
         f"{LAYOUT.benchmarks}/rollout_student/{{pair}}_{{run}}_seed{{seed}}_round{{round}}.tsv"
     conda:
-        "../../envs/rollout.yaml"
+        SAMPLING_ENVIRONMENT
     threads: CONFIG.threads
     resources:
         gpu=CONFIG.gpus,
@@ -87,7 +87,7 @@ rule rollout_student:
     message:
         "Student answers: {wildcards.pair}, {wildcards.run}, seed {wildcards.seed}, round {wildcards.round}"
     shell:
-        "python -m askd rollout --settings {params.settings:q} --seed {wildcards.seed}"
+        "{SAMPLING_PYTHON} -m askd rollout --settings {params.settings:q} --seed {wildcards.seed}"
         " --stream 'student round {wildcards.round} step 0' --model {params.model}"
         " --prompts {input.prompts} --schedule {input.schedule} --round {wildcards.round}"
         " --steps {params.steps} {params.policy} --output {output} --state {params.state} > {log} 2>&1"
@@ -106,20 +106,20 @@ rule score:
     benchmark:
         f"{LAYOUT.benchmarks}/score/{{pair}}_{{run}}_seed{{seed}}_round{{round}}_{{side}}.tsv"
     conda:
-        "../../envs/rollout.yaml"
+        SAMPLING_ENVIRONMENT
     threads: CONFIG.threads
     resources:
         gpu=CONFIG.gpus,
     params:
         teacher=subpath(input.teacher, parent=True),
         student=subpath(input.student, parent=True),
-        batch_size=CONFIG.rollout.batch_size,
+        settings=as_json(CONFIG.rollout),
         head_chunk=CONFIG.training.head_chunk,
         code=digest("askd.rollout.stage"),
     message:
         "Score: {wildcards.pair}, {wildcards.run}, seed {wildcards.seed}, round {wildcards.round}, {wildcards.side}"
     shell:
-        "python -m askd score --teacher {params.teacher} --student {params.student}"
+        "{SAMPLING_PYTHON} -m askd score --teacher {params.teacher} --student {params.student}"
         " --prompts {input.prompts} --rollouts {input.rollouts}"
-        " --batch-size {params.batch_size} --head-chunk {params.head_chunk}"
+        " --settings {params.settings:q} --head-chunk {params.head_chunk}"
         " --output {output} > {log} 2>&1"
