@@ -112,7 +112,6 @@ def model_folder(python: Path, folder: Path) -> Path:
             dtype=torch.float32,
             quantization_config=GgufConfig(dequantize=True),
         )
-        del model.config.quantization_config
         tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
         # Rows like those of the most frequent tokens, and longer.
         model.resize_token_embeddings(len(tokenizer) + PADDING, mean_resizing=False)
