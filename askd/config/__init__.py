@@ -50,6 +50,7 @@ from askd.config.stages import (
     Table,
     Training,
     Try,
+    Vllm,
 )
 from askd.config.tasks import (
     GRADERS,
@@ -119,6 +120,7 @@ __all__ = [
     "Term",
     "Training",
     "Try",
+    "Vllm",
     "WarmStart",
     "WarmStartedModel",
     "grader_module",

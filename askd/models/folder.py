@@ -121,6 +121,7 @@ def load_without_weights(folder: str | Path) -> LanguageModel:
             model.generation_config = GenerationConfig.from_pretrained(folder)
     except Exception as error:  # as many kinds as for weights
         raise _cannot_load(folder, error) from error
+    check_head_width(folder, model, tokenizer)
     return LanguageModel(model.eval(), tokenizer, folder)
 
 

