@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import ExitStack
 from types import ModuleType, SimpleNamespace
 
 import pytest
@@ -202,9 +203,19 @@ def test_responses_that_cannot_be_scored_are_refused(vllm, folders):
 
 def run_rollout(model, prompts_path, folder, settings=SETTINGS, **policy):
     output = folder / "rollouts.parquet"
-    stage.rollout(
-        model, prompts_path, None, settings, 0, "test", output, folder / "state", **policy
-    )
+    with ExitStack() as states:
+        stage.rollout(
+            model,
+            prompts_path,
+            None,
+            settings,
+            0,
+            "test",
+            output,
+            folder / "state",
+            states,
+            **policy,
+        )
     return output
 
 
