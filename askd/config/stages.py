@@ -49,6 +49,21 @@ class Skewness(Strict):
     beta: PositiveFloat = Field(default=1.0, description="Scale: alpha = Phi(beta * advantage).")
 
 
+class Lora(Strict):
+    """Low-rank adapters: weights W + alpha / rank * B A, of which A and B are trained."""
+
+    rank: PositiveInt = Field(default=16, description="Rank of the product B A.")
+    alpha: PositiveFloat = Field(default=32, description="Scale: alpha / rank times B A is added.")
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
+        default=0.0, description="Share of the adapters' inputs that is dropped in training."
+    )
+    target_modules: Literal["all-linear"] | Annotated[list[str], Field(min_length=1)] = Field(
+        default="all-linear",
+        description="Linear layers of the decoder that get adapters, by the last part of their "
+        "names (q_proj, down_proj, ...), or all of them.",
+    )
+
+
 class Training(Strict):
     """Student training, the same for every method."""
 
@@ -82,6 +97,22 @@ class Training(Strict):
     max_grad_norm: PositiveFloat = Field(default=1.0, description="Gradients are clipped to it.")
     checkpoint_every: PositiveInt = Field(
         default=20, description="Steps between the checkpoints that a killed training resumes from."
+    )
+    lora: Lora | None = Field(
+        default=None,
+        description="Adapters that are trained instead of all weights, and merged into them at the "
+        "end of each round; null: all weights are trained.",
+    )
+    dtype: Literal["float32", "bfloat16"] = Field(
+        default="float32",
+        description="What the train stage computes in. With bfloat16 the weights that are trained, "
+        "their optimizer and log-probabilities stay float32, and so does the saved model; matrix "
+        "products, the teacher, and weights that are frozen beside adapters are bfloat16.",
+    )
+    gradient_checkpointing: bool = Field(
+        default=False,
+        description="Keep only the inputs of the student's layers for the backward pass, and "
+        "compute the rest anew: less memory, about a third more time.",
     )
 
 

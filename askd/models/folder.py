@@ -48,6 +48,11 @@ class LanguageModel:
         """Number of tokens that the tokenizer tells apart; a head may be padded beyond it."""
         return vocabulary_of(self.tokenizer)
 
+    @cached_property
+    def context(self) -> int | None:
+        """Number of tokens that the model has positions for; None where there is no bound."""
+        return getattr(self.model.config, "max_position_embeddings", None)
+
 
 def default_device() -> torch.device:
     """The first GPU where there is one, else the CPU."""

@@ -16,7 +16,7 @@ from transformers import GenerationConfig, LogitsProcessorList, PreTrainedModel
 from askd.artifacts import JOINT_ROLLOUTS, ROLLOUTS
 from askd.config import MixturePolicy, Policy, Rollout, SpeculativePolicy
 from askd.errors import AskdError
-from askd.models.chat import prompt_tokens, response_text
+from askd.models.chat import end_of_turn, prompt_tokens, response_text
 from askd.models.folder import LanguageModel
 from askd.rollout.policies import Mixture, Speculative, TeacherSteps
 from askd.rollout.sampler import InverseTransformSampler, Warp, uniforms
@@ -93,7 +93,7 @@ def sample(
 def _check_context(
     language_model: LanguageModel, wanted: Sequence[Request], settings: Rollout
 ) -> None:
-    context = getattr(language_model.model.config, "max_position_embeddings", None)
+    context = language_model.context
     longest = max(wanted, key=lambda request: len(request.prompt))
     if context is not None and len(longest.prompt) + settings.max_new_tokens > context:
         raise AskdError(
@@ -187,10 +187,14 @@ def _neutral_generation_config(model: PreTrainedModel) -> Iterator[None]:
 
 
 def end_tokens(language_model: LanguageModel) -> list[int]:
-    """The tokens that end a response: the tokenizer's and those of the generation config."""
+    """The tokens that end a response: the tokenizer's, the template's and the generation config's.
+
+    The template's counts also for a base model, whose generation config does not know it.
+    """
+    tokenizer = language_model.tokenizer
     configured = language_model.model.generation_config.eos_token_id
     if configured is None:
         configured = []
     elif isinstance(configured, int):
         configured = [configured]
-    return sorted({language_model.tokenizer.eos_token_id, *configured})
+    return sorted({tokenizer.eos_token_id, end_of_turn(tokenizer), *configured})

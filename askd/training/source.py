@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 
 from transformers import PreTrainedTokenizerBase
 
-from askd.config import Method
+from askd.config import Method, Term
 from askd.errors import AskdError
 from askd.models.chat import prompt_tokens, response_tokens
 from askd.objectives.outcome import leave_one_out, outcome_weight
@@ -54,9 +54,31 @@ class RoundSource:
 
     def rows(self, step: int) -> list[Row]:
         """The rows of `step`; steps are asked for in order, each when it is about to be taken."""
+        return self._rows(step, self.method.terms)
+
+    def check_context(self, context: int | None) -> None:
+        """Refuse rows longer than the `context` of the student; None is one without a bound.
+
+        Its own outputs were sampled within it.
+
+        Raises:
+            AskdError: names the prompt, the side, and how long the row is.
+        """
+        sides = {side: term for side, term in self.method.terms.items() if side != "sgo"}
+        for step in range(self.steps):
+            for row in self._rows(step, sides):
+                length = len(row.prompt) + len(row.response)
+                if context is not None and length > context:
+                    raise AskdError(
+                        f"prompt {row.prompt_id!r} has {len(row.prompt)} tokens and its {row.side} "
+                        f"answer {len(row.response)}, which exceeds the student's context of "
+                        f"{context} tokens; leave it out of the task, or shorten it."
+                    )
+
+    def _rows(self, step: int, terms: Mapping[str, Term]) -> list[Row]:
         prompt_ids = self.schedule[step]
         rows: list[Row] = []
-        for side, term in self.method.terms.items():
+        for side, term in terms.items():
             if side == "reference":
                 rows += [self._reference(prompt_id) for prompt_id in prompt_ids]
                 continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import torch
 from pydantic import Field
@@ -41,8 +42,9 @@ from askd.models.folder import (
     save,
 )
 from askd.provenance import digest
-from askd.rollout.engine import rollouts_schema
+from askd.rollout.engine import end_tokens, rollouts_schema
 from askd.state import resumable
+from askd.training.lora import adapt, merge
 from askd.training.objective import Objective
 from askd.training.refresh import StudentOutputs
 from askd.training.rows import Outputs
@@ -110,7 +112,7 @@ def train(
 
     Raises:
         AskdError: a table is missing or does not match, the tokenizers of teacher and student
-            differ, or the loss is not finite.
+            differ, an adapter has no layer, a row exceeds the context, or the loss is not finite.
     """
     method, training = settings.method, settings.training
     tables = {"tgo": teacher_tables, "sgo": student_tables}
@@ -124,8 +126,9 @@ def train(
     prompts = {row["prompt_id"]: row for row in read_table(prompts_path, PROMPTS).to_pylist()}
     schedule = _steps_of_round(read_table(schedule_path, SCHEDULE), round_)
     refreshes = "sgo" in method.terms and training.refresh_every > 0
-    # An objective is deterministic by its inputs; nothing in a training draws from this.
-    torch.manual_seed(seed)
+    # Of adapters' first weights and dropout; an objective is deterministic by its inputs.
+    torch_seed = int(np.random.SeedSequence((seed, round_)).generate_state(1)[0])
+    torch.manual_seed(torch_seed)
     computed = {
         "code": digest(
             "askd.training.stage",
@@ -143,12 +146,15 @@ def train(
         ],
     }
     with resumable(state, computed) as folder:
-        student = load(student_folder)
+        dtype = getattr(torch, training.dtype)
+        # Weights that are trained stay float32: most steps are too small for bfloat16 to hold.
+        student = load(student_folder, dtype if training.lora else torch.float32)
+        adapted = training.lora and adapt(student.model, training.lora, settings.name)
         check_same_tokenizer(load_tokenizer(teacher_folder), student.tokenizer)
         teacher: LanguageModel | None = None
         samples = method.policy is not None or method.is_sampled("sgo")
         if method.needs_teacher_model or (refreshes and samples):
-            teacher = load(teacher_folder)
+            teacher = load(teacher_folder, dtype)
         student_outputs = None
         if "sgo" in method.terms:
             student_outputs = StudentOutputs(
@@ -177,6 +183,7 @@ def train(
             outputs["tgo"],
             student_outputs,
         )
+        source.check_context(student.context)
         objective = Objective(
             method,
             student.model,
@@ -187,7 +194,7 @@ def train(
             training.head_chunk,
         )
         trainer = DistillationTrainer(
-            student.model,
+            adapted or student.model,
             source,
             objective,
             training,
@@ -196,11 +203,15 @@ def train(
             total_steps=settings.rounds * training.steps_per_round,
             state=folder,
             name=settings.name,
+            seed=torch_seed,
         )
         rows, log = trainer.run()
         write_table(output / "trained_on.parquet", rows, TRAINED_ON)
         write_json_lines(output / "metrics.jsonl", log)
-        save(student.model, student.tokenizer, output / "model")
+        model = merge(adapted) if adapted else student.model
+        # A base model learned to end its turns; whoever loads it elsewhere must know how it does.
+        model.generation_config.eos_token_id = end_tokens(student)
+        save(model, student.tokenizer, output / "model")
 
 
 def _check_tables(settings: TrainSettings, side: str, tables: SideTables | None) -> None:

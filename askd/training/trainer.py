@@ -13,12 +13,14 @@ from typing import Any
 
 import pyarrow as pa
 import torch
+from peft import PeftModel
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import SequentialSampler
 from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainerCallback
 from transformers.training_args import TrainingArguments
+from transformers.utils import is_torch_bf16_gpu_available
 
 from askd.artifacts import TRAINED_ON, read_table, write_table, write_text
 from askd.config import Training
@@ -47,7 +49,7 @@ class DistillationTrainer(Trainer):
     do not exist before the step: rows are asked for when the step is taken.
 
     Args:
-        student: the model to train, in place.
+        student: the model to train, in place, or the adapters in it.
         source: gives the rows.
         objective: gives the loss.
         settings: optimizer, schedule, checkpoints.
@@ -57,11 +59,15 @@ class DistillationTrainer(Trainer):
         state: folder of the checkpoints.
         name: names the run in errors.
         is_done: is asked after each step, with the number of steps taken, whether to end early.
+        seed: of dropout.
+
+    Raises:
+        AskdError: there is a launcher's process group, or a GPU that does not compute in bfloat16.
     """
 
     def __init__(
         self,
-        student: PreTrainedModel,
+        student: PreTrainedModel | PeftModel,
         source: StepSource,
         objective: Objective,
         settings: Training,
@@ -71,7 +77,13 @@ class DistillationTrainer(Trainer):
         state: Path,
         name: str,
         is_done: Callable[[int], bool] = lambda _: False,
+        seed: int = 0,
     ) -> None:
+        is_bfloat16 = settings.dtype == "bfloat16"
+        if is_bfloat16 and torch.cuda.is_available() and not is_torch_bf16_gpu_available():
+            raise AskdError(
+                f"{name}: training.dtype: this GPU does not compute in bfloat16; use float32."
+            )
         micro_batches = math.ceil(source.rows_per_step / settings.micro_batch_size)
         # Between two refreshes the student that sampled is gone: resume only where one begins.
         window = settings.refresh_every or 1
@@ -96,6 +108,9 @@ class DistillationTrainer(Trainer):
             remove_unused_columns=False,
             dataloader_pin_memory=False,
             use_cpu=not torch.cuda.is_available(),
+            bf16=is_bfloat16,
+            activation_checkpointing=settings.gradient_checkpointing,
+            seed=seed,
         )
         if arguments.world_size > 1:
             raise AskdError("a training runs in one process; start it without a launcher.")
@@ -148,11 +163,16 @@ class DistillationTrainer(Trainer):
         """The micro-batch's part of the step's loss; refuses a loss that is not finite."""
         step, micro = inputs["step"], inputs["micro"]
         if micro == 0:
-            self._begin(step)
+            # A block of its own: autocast keeps the weights that it converted until its block ends,
+            # and those that sampling converts have no gradient.
+            with self.accelerator.autocast():
+                self._begin(step)
         rows = self._batches[micro]
         if not rows:
             return torch.zeros((), requires_grad=True)
-        loss, sums = self.objective(rows, self._totals)
+        # The objective calls parts of the student, so `Trainer`'s own autocast does not see them.
+        with self.accelerator.autocast():
+            loss, sums = self.objective(rows, self._totals)
         if not torch.isfinite(loss):
             raise AskdError(
                 f"{self.name}: the loss is {float(loss.detach())} at step {step} of this round; "
