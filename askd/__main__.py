@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from askd.commands import data, evaluation, reports, rollouts, training
+from askd.commands import data, evaluation, reports, rollouts, sources, training
 from askd.errors import AskdError
 
 app = typer.Typer(
@@ -16,7 +16,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (data, rollouts, training, evaluation, reports):
+for group in (data, sources, rollouts, training, evaluation, reports):
     app.add_typer(group.app)
 
 

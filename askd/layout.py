@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from pathlib import Path
 from shlex import quote
 from typing import Any
 
@@ -24,8 +25,10 @@ from askd.config import (
     Benchmark,
     Config,
     Method,
+    ModelFromSource,
     Pair,
     SandboxSettings,
+    Strict,
     Task,
     Training,
 )
@@ -163,6 +166,10 @@ class Layout:
         run = self.run.format(pair=wildcards.pair, run=wildcards.system, seed=seed)
         return f"{run}/round{self.config.rounds}/model"
 
+    def models_of(self, *kinds: type[Strict]) -> list[str]:
+        """Names of the models of some kinds."""
+        return [name for name, model in self.config.models.items() if isinstance(model, kinds)]
+
     def pretrain_settings(self, wildcards: Any) -> str:
         """What the pretrain stage reads of the configuration."""
         model = self.config.models[wildcards.model]
@@ -173,6 +180,36 @@ class Layout:
                 "model": model,
                 "task": task,
                 "sandbox": self.sandbox_of(model.task),
+            }
+        )
+
+    def fetch_settings(self, wildcards: Any) -> str:
+        """What the fetch stage reads of the configuration."""
+        return as_json({"name": wildcards.model, "model": self.config.models[wildcards.model]})
+
+    def fetched_files(self, wildcards: Any) -> list[str]:
+        """The files of a model that is a folder of one's own; of a missing folder none, since the
+        stage says better than the workflow what is wrong."""
+        model = self.config.models[wildcards.model]
+        if not isinstance(model, ModelFromSource) or model.revision is not None:
+            return []
+        return sorted(str(path) for path in Path(model.source).glob("*") if path.is_file())
+
+    def models_behind(self, wildcards: Any) -> list[str]:
+        """The manifests of the models that a model is made from."""
+        names = self.config.models[wildcards.model].models
+        return [f"{self.model_folder(name)}/manifest.json" for name in names]
+
+    def warm_start_settings(self, wildcards: Any) -> str:
+        """What the warm-start stage reads of the configuration."""
+        start = self.config.models[wildcards.model].warm_start
+        return as_json(
+            {
+                "name": wildcards.model,
+                "warm_start": start,
+                "rollout": self.config.rollout,
+                "grader": self.config.tasks[start.task].grader,
+                "sandbox": self.sandbox_of(start.task),
             }
         )
 

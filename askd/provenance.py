@@ -1,7 +1,9 @@
 """Digests of the code that a stage runs, so that the workflow reruns what an edit touches.
 
 Snakemake sees an edit of a rule's shell command but not of the modules behind it. A rule therefore
-carries, as a parameter, a digest of its stage's module and of all askd modules that it imports.
+carries, as a parameter, a digest of its stage's module and of all askd modules that it imports. A
+module of the user's own counts in the same way, with what it imports from below the working
+directory.
 """
 
 from __future__ import annotations
@@ -12,6 +14,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from askd.errors import AskdError
+
 PACKAGE = Path(__file__).resolve().parent
 
 # Settings reach a stage as parameters of its rule, and are tracked there key by key; the other two
@@ -20,9 +24,12 @@ UNTRACKED = ("askd.config", "askd.errors", "askd.provenance")
 
 
 def digest(*modules: str) -> str:
-    """Digest of `modules` (dotted names) and all askd modules that they import.
+    """Digest of `modules` (dotted names) and all modules of askd or the user that they import.
 
     Comments, docstrings and layout do not count; what a module imports inside functions does.
+
+    Raises:
+        AskdError: a file is not Python.
     """
     found: set[str] = set()
     pending = list(modules)
@@ -36,7 +43,8 @@ def digest(*modules: str) -> str:
 
 
 def _path(module: str) -> Path | None:
-    base = PACKAGE.parent.joinpath(*module.split("."))
+    root = PACKAGE.parent if module.split(".")[0] == "askd" else Path.cwd()
+    base = root.joinpath(*module.split("."))
     for path in (base.with_suffix(".py"), base / "__init__.py"):
         if path.is_file():
             return path
@@ -47,19 +55,32 @@ def _path(module: str) -> Path | None:
 def _tree(module: str) -> ast.Module:
     path = _path(module)
     if path is None:
-        raise ModuleNotFoundError(f"no askd module {module!r}")
-    return ast.parse(path.read_text(encoding="utf-8"))
+        raise ModuleNotFoundError(f"no module {module!r}")
+    try:
+        return ast.parse(path.read_text(encoding="utf-8"))
+    except (SyntaxError, UnicodeDecodeError) as error:
+        raise AskdError(f"{path}: not Python ({error}).") from error
 
 
 def _imports(module: str) -> Iterator[str]:
+    ours = module.split(".")[0] == "askd"
+    for name in _imported_names(module):
+        # What lies in the user's folder by the name of a library is none of askd's.
+        if _path(name) and (name.split(".")[0] == "askd" or not ours):
+            yield name
+
+
+def _imported_names(module: str) -> Iterator[str]:
     for node in ast.walk(_tree(module)):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if alias.name.startswith("askd."))
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "askd":
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            package = module.split(".")[: -node.level] if node.level else []
+            source = ".".join([*package, *filter(None, [node.module])])
             for alias in node.names:
                 # `from askd.tasks import arithmetic` names a module, `... import corpus` does not.
-                submodule = f"{node.module}.{alias.name}"
-                yield submodule if _path(submodule) else node.module
+                submodule = f"{source}.{alias.name}"
+                yield submodule if _path(submodule) else source
 
 
 @cache

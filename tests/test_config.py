@@ -564,7 +564,7 @@ def test_a_bad_projection_is_refused(projection, reason):
 def test_a_table_of_different_measures_is_refused(configuration):
     mixed = ["arithmetic-easy", "instructions-alpaca"]
     message = refusal(Config, changed(configuration, "tables/table2/benchmarks", mixed))
-    assert "tables.table2.benchmarks: some give a win rate and some pass@1" in message
+    assert "tables.table2.benchmarks: they measure different things (pass@1, win rate)" in message
     same = ["arithmetic-easy", "programs-mbpp"]
     validate(Config, changed(configuration, "tables/table2/benchmarks", same), "test")
 

@@ -22,6 +22,18 @@ from askd.config.methods import (
     SpeculativePolicy,
     Term,
 )
+from askd.config.models import (
+    Dtype,
+    FetchedModel,
+    Model,
+    ModelFromPackage,
+    ModelFromSource,
+    PretrainedFromScratch,
+    PrunedModel,
+    Pruning,
+    WarmStart,
+    WarmStartedModel,
+)
 from askd.config.run import Config, schema
 from askd.config.sandbox import SandboxLimits, SandboxSettings
 from askd.config.stages import (
@@ -39,6 +51,7 @@ from askd.config.stages import (
     Try,
 )
 from askd.config.tasks import (
+    GRADERS,
     ArithmeticTask,
     ErrorProcess,
     GeneratedTask,
@@ -46,21 +59,24 @@ from askd.config.tasks import (
     JsonlTask,
     Level,
     Pair,
-    PretrainedFromScratch,
     ProgramsTask,
     Task,
+    grader_module,
 )
 
 __all__ = [
+    "GRADERS",
     "SIDES",
     "Advantage",
     "AklTerm",
     "ArithmeticTask",
     "Benchmark",
     "Config",
+    "Dtype",
     "ErrorProcess",
     "Estimators",
     "Evaluation",
+    "FetchedModel",
     "Figures",
     "FullVocabularySkewTerm",
     "GeneratedTask",
@@ -72,6 +88,9 @@ __all__ = [
     "Lora",
     "Method",
     "MixturePolicy",
+    "Model",
+    "ModelFromPackage",
+    "ModelFromSource",
     "NllTerm",
     "Pair",
     "Policy",
@@ -79,6 +98,8 @@ __all__ = [
     "PretrainedFromScratch",
     "ProgramsTask",
     "Projection",
+    "PrunedModel",
+    "Pruning",
     "Rollout",
     "SampledSkewTerm",
     "SandboxLimits",
@@ -92,6 +113,9 @@ __all__ = [
     "Term",
     "Training",
     "Try",
+    "WarmStart",
+    "WarmStartedModel",
+    "grader_module",
     "nearest",
     "schema",
     "validate",

@@ -48,20 +48,23 @@ def validate(kind: Any, value: Any, where: str) -> Any:
     except ValidationError as error:
         lines = []
         for problem in error.errors(include_url=False):
-            place = _place(problem["loc"], value)
+            place = _place(problem["loc"], value, is_missing=problem["type"] == "missing")
             message = problem["msg"].removeprefix("Value error, ")
             lines.append(f"{place}: {message}" if place else message)
         raise AskdError(f"{where}: " + "; ".join(lines)) from error
 
 
-def _place(location: tuple[int | str, ...], value: Any) -> str:
-    """The path to a wrong value, without the tags of unions that pydantic puts between."""
+def _place(location: tuple[int | str, ...], value: Any, is_missing: bool) -> str:
+    """The path to a wrong value, without the tags of unions that pydantic puts between.
+
+    Only the last part of the path to a key that `is_missing` is not found, and no tag.
+    """
     parts = []
     for number, part in enumerate(location):
         try:
             value = value[part]
         except (KeyError, IndexError, TypeError):
-            if number < len(location) - 1:
+            if not is_missing or number < len(location) - 1:
                 continue
         parts.append(str(part))
     return ".".join(parts)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
 from askd.config.base import Name, Strict, nearest, validate
 from askd.config.methods import Method
+from askd.config.models import Model, PretrainedFromScratch, WarmStartedModel
 from askd.config.sandbox import SandboxSettings
 from askd.config.stages import (
     Advantage,
@@ -24,12 +25,17 @@ from askd.config.stages import (
     Training,
     Try,
 )
-from askd.config.tasks import GeneratedTask, Pair, PretrainedFromScratch, Task
+from askd.config.tasks import GeneratedTask, Pair, Task
 
 
 class Config(Strict):
     """A whole run at one scale."""
 
+    extends: Literal["nano", "none"] = Field(
+        default="nano",
+        description="What this configuration is laid over: config/config.yaml, or nothing but the "
+        "methods of config/methods.yaml.",
+    )
     scale: Name = Field(description="Name of the scale; results go to results/SCALE.")
     results: str = Field(default="results", description="Folder of all results.")
     threads: PositiveInt = Field(default=1, description="CPU threads of a job with a model.")
@@ -39,7 +45,7 @@ class Config(Strict):
     seeds: PositiveInt = Field(description="Number of seeds; they are 0, 1, ...")
     rounds: PositiveInt = Field(description="Rounds: sample, grade, project, train.")
     tasks: dict[Name, Task] = Field(description="Tasks by name.")
-    models: dict[Name, PretrainedFromScratch] = Field(description="Models by name.")
+    models: dict[Name, Model] = Field(description="Models by name.")
     pairs: dict[Name, Pair] = Field(description="Teacher-student pairs by name.")
     methods: dict[Name, Method] = Field(description="Methods by name.")
     benchmarks: dict[Name, Benchmark] = Field(description="Benchmarks by name.")
@@ -70,9 +76,16 @@ class Config(Strict):
                 raise ValueError(f"{where}: unknown {kind} {name!r}; {nearest(name, names)}")
 
         for name, model in self.models.items():
-            known("task", model.task, f"models.{name}.task", self.tasks)
-            if not isinstance(self.tasks[model.task], GeneratedTask):
-                raise ValueError(f"models.{name}.task: {model.task!r} is not a generated task")
+            if isinstance(model, PretrainedFromScratch):
+                known("task", model.task, f"models.{name}.task", self.tasks)
+                if not isinstance(self.tasks[model.task], GeneratedTask):
+                    raise ValueError(f"models.{name}.task: {model.task!r} is not a generated task")
+            if isinstance(model, WarmStartedModel):
+                task = model.warm_start.task
+                known("task", task, f"models.{name}.warm_start.task", self.tasks)
+            for origin in model.models:
+                known("model", origin, f"models.{name}", self.models)
+            self._models_behind(name)
         for name, pair in self.pairs.items():
             known("model", pair.teacher, f"pairs.{name}.teacher", self.models)
             known("model", pair.student, f"pairs.{name}.student", self.models)
@@ -94,9 +107,10 @@ class Config(Strict):
                 known("benchmark", benchmark, f"tables.{name}.benchmarks", self.benchmarks)
             tasks = [self.tasks[self.benchmarks[benchmark].task] for benchmark in table.benchmarks]
             if len({task.measure for task in tasks}) > 1:
+                measures = ", ".join(sorted({task.measure for task in tasks}))
                 raise ValueError(
-                    f"tables.{name}.benchmarks: some give a win rate and some pass@1; their mean "
-                    "says nothing, so make a table of each"
+                    f"tables.{name}.benchmarks: they measure different things ({measures}), whose "
+                    "mean says nothing; make a table of each"
                 )
             known("method", table.compare, f"tables.{name}.compare", table.systems)
         if self.sweep is not None:
@@ -122,6 +136,14 @@ class Config(Strict):
             for method in (self.estimators.near, *self.estimators.methods):
                 known("method", method, "estimators", self.methods)
         return self
+
+    def _models_behind(self, name: str, ahead: tuple[str, ...] = ()) -> None:
+        """Refuse a model that is made from itself."""
+        if name in ahead:
+            raise ValueError(f"models.{name}: it is made from itself ({' <- '.join(ahead)})")
+        for origin in self.models[name].models:
+            if origin in self.models:
+                self._models_behind(origin, (*ahead, name))
 
     @model_validator(mode="after")
     def _settings_agree(self) -> Config:

@@ -128,7 +128,10 @@ class Benchmark(Strict):
     """A set of test items."""
 
     task: str = Field(description="Name of the task.")
-    level: str = Field(description="Level of the task's prompts.")
+    level: str = Field(
+        default="all",
+        description="Level of the task's prompts; `all` is that of lines of a file that name none.",
+    )
     split: Literal["validation", "test"] = Field(default="test", description="Split of the task.")
     label: str = Field(description="Column heading: the counterpart in the paper.")
 

@@ -1,12 +1,40 @@
-"""Tasks, benchmarks of them, and the models that learn them."""
+"""Tasks, and the pairs that learn them."""
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import AfterValidator, Field, PositiveInt, WithJsonSchema, model_validator
 
-from askd.config.base import Fraction, Name, Strict
+from askd.config.base import Fraction, Name, Strict, nearest
+
+# The graders of askd; each is a module of askd.rewards.
+GRADERS = ("arithmetic", "code", "judge", "math")
+# A grader of one's own: a function in a file below the working directory.
+ENTRY_POINT = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$"
+
+
+def _known_grader(grader: str) -> str:
+    if grader not in GRADERS and not re.match(ENTRY_POINT, grader):
+        raise ValueError(
+            f"unknown grader {grader!r}; {nearest(grader, GRADERS)} A grader of your own is "
+            "`module:function`"
+        )
+    return grader
+
+
+Grader = Annotated[
+    str,
+    AfterValidator(_known_grader),
+    WithJsonSchema({"anyOf": [{"enum": [*GRADERS]}, {"type": "string", "pattern": ENTRY_POINT}]}),
+]
+
+
+def grader_module(grader: str) -> str:
+    """The module that holds a grader, for the digests of stages that use it."""
+    module, colon, _ = grader.partition(":")
+    return module if colon else f"askd.rewards.{grader}"
 
 
 class Level(Strict):
@@ -47,12 +75,14 @@ class _Task(Strict):
     @property
     def measure(self) -> str:
         """What the rewards are called in tables."""
+        if ":" in self.grader:
+            return "mean reward"
         return "win rate" if self.grader == "judge" else "pass@1"
 
     @property
     def grader_module(self) -> str:
         """The module of the grader, for the digests of stages that use it."""
-        return f"askd.rewards.{self.grader}"
+        return grader_module(self.grader)
 
 
 class GeneratedTask(_Task):
@@ -103,49 +133,25 @@ class InstructionsTask(GeneratedTask):
 
 
 class JsonlTask(_Task):
-    """Prompts from JSON Lines files with the keys `prompt`, `reference` and, optionally,
-    `response` and `level`."""
+    """Prompts from JSON Lines files with the keys `prompt`, `reference` and, optionally, `response`
+    and `level`; a grader of one's own may do without `reference`."""
 
     kind: Literal["jsonl"] = Field(description="Prompts from your own files.")
     train: str = Field(description="Path of the training prompts.")
     validation: str = Field(description="Path of the validation prompts.")
     test: str = Field(description="Path of the test prompts.")
-    grader: Literal["arithmetic", "math", "code", "judge"] = Field(
+    grader: Grader = Field(
         description="Gives the rewards: `arithmetic` compares the last number, `math` the answer "
         "of GSM8K or MATH with that in `reference`, `code` runs the program of an answer against "
-        "the tests that `reference` holds, `judge` compares with the baseline answer there."
+        "the tests that `reference` holds, `judge` compares with the baseline answer there; "
+        "`module:function` is your own, a function of prompt, response and "
+        "reference, in a file below the working directory."
     )
 
 
 Task = Annotated[
     ArithmeticTask | ProgramsTask | InstructionsTask | JsonlTask, Field(discriminator="kind")
 ]
-
-
-class PretrainedFromScratch(Strict):
-    """A tiny Qwen2-architecture model that the workflow trains from scratch on a task."""
-
-    task: str = Field(description="Name of the generated task it learns.")
-    errors: ErrorProcess = Field(description="Errors in the worked answers it learns from.")
-    hidden_size: PositiveInt = Field(description="Width; a multiple of `heads`.")
-    layers: PositiveInt = Field(default=2, description="Number of transformer layers.")
-    heads: PositiveInt = Field(default=4, description="Number of attention heads.")
-    steps: PositiveInt = Field(description="Optimizer steps, at most.")
-    stop_at_accuracy: Fraction | None = Field(
-        default=None,
-        description="Stop once so many validation prompts are answered right at temperature 1, "
-        "so that a student has room; the learning rate stays at its peak until then, and a short "
-        "cool-down follows.",
-    )
-    lowest_accuracy: Fraction = Field(
-        default=0.0,
-        description="Refuse the model if it answers fewer validation prompts right at temperature "
-        "1: small models do not learn from every seed, and a table of one that did not says "
-        "nothing.",
-    )
-    batch_size: PositiveInt = Field(default=64, description="Worked answers per step.")
-    learning_rate: PositiveFloat = Field(description="Peak learning rate.")
-    seed: int = Field(default=0, description="Seed of the weights and of the data order.")
 
 
 class Pair(Strict):

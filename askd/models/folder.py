@@ -19,6 +19,7 @@ import torch
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
+    GgufConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
@@ -59,8 +60,15 @@ def default_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def load(folder: str | Path, dtype: torch.dtype = torch.float32) -> LanguageModel:
+def load(
+    folder: str | Path,
+    dtype: torch.dtype | str = "auto",
+    tokenizer: PreTrainedTokenizerBase | None = None,
+) -> LanguageModel:
     """Load the model folder onto the default device, in evaluation mode.
+
+    Weights are of the type that the folder says ("auto") or of `dtype`; a `tokenizer` takes the
+    place of the folder's own.
 
     Raises:
         AskdError: the folder does not exist or holds no config, no safetensors weights, or no
@@ -76,7 +84,7 @@ def load(folder: str | Path, dtype: torch.dtype = torch.float32) -> LanguageMode
             f"{folder}: no weights (*.safetensors); make or download the model again, and convert "
             "other formats to safetensors."
         )
-    tokenizer = load_tokenizer(folder)
+    tokenizer = tokenizer or load_tokenizer(folder)
     try:
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, use_safetensors=True)
     except Exception as error:  # transformers and safetensors raise many kinds for broken files
@@ -91,26 +99,62 @@ def load(folder: str | Path, dtype: torch.dtype = torch.float32) -> LanguageMode
 
 
 def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
-    """The tokenizer of a model folder, as its tokenizer.json says where it has one.
+    """The tokenizer of a model folder.
+
+    Raises:
+        AskdError: it cannot be read, or lacks a padding token or a chat template.
+    """
+    tokenizer = read_tokenizer(Path(folder))
+    check_tokenizer(tokenizer, folder)
+    return tokenizer
+
+
+def read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer of a folder, as its tokenizer.json says where it has one.
 
     AutoTokenizer would rebuild the tokenizer of the model's architecture from the vocabulary, and
     so read the same text differently where a folder comes with a tokenizer of its own.
 
     Raises:
-        AskdError: it cannot be read, or lacks a padding token or a chat template.
+        AskdError: it cannot be read.
     """
-    folder = Path(folder)
     whole = (folder / "tokenizer.json").is_file()
     kind = PreTrainedTokenizerFast if whole else AutoTokenizer
     try:
-        tokenizer = kind.from_pretrained(folder)
+        return kind.from_pretrained(folder)
     except Exception as error:  # as many kinds as for models
         raise _cannot_load(folder, error) from error
+
+
+def check_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path | str) -> None:
+    """Refuse a tokenizer that lacks what every stage needs.
+
+    Raises:
+        AskdError: it lacks a padding token or a chat template; the sentence names `folder`.
+    """
     if tokenizer.pad_token_id is None:
         raise AskdError(f"{folder}: the tokenizer has no padding token; set pad_token.")
     if tokenizer.chat_template is None:
         raise AskdError(f"{folder}: the tokenizer has no chat template; add chat_template.jinja.")
-    return tokenizer
+
+
+def read_gguf(path: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The model of a GGUF file in float32, whatever it was quantized to, and its tokenizer.
+
+    Raises:
+        AskdError: the file cannot be read.
+    """
+    names = {"pretrained_model_name_or_path": path.parent, "gguf_file": path.name}
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(**names)
+        model = AutoModelForCausalLM.from_pretrained(
+            **names,
+            dtype=torch.float32,
+            quantization_config=GgufConfig(dequantize=True),
+        )
+    except Exception as error:  # as many kinds as for folders
+        raise _cannot_load(path, error) from error
+    return model.eval(), tokenizer
 
 
 def vocabulary_of(tokenizer: PreTrainedTokenizerBase) -> int:

@@ -6,8 +6,7 @@ distillation, with the likelihood of a generated corpus as its only term.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import cache
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -18,27 +17,19 @@ from askd.artifacts import write_json_lines
 from askd.config import (
     ArithmeticTask,
     InstructionsTask,
-    Method,
-    NllTerm,
     PretrainedFromScratch,
     ProgramsTask,
-    Rollout,
     SandboxSettings,
     Strict,
     Training,
 )
 from askd.errors import AskdError
-from askd.models.chat import prompt_tokens, response_tokens
 from askd.models.folder import LanguageModel, default_device, save
+from askd.models.supervised import accuracy, train_on_answers
 from askd.models.tokenizer import character_tokenizer
 from askd.provenance import digest
-from askd.rewards.grade import grade
-from askd.rollout.engine import requests, sample
 from askd.state import resumable
 from askd.tasks import generated
-from askd.training.objective import Objective
-from askd.training.rows import Row
-from askd.training.trainer import DistillationTrainer
 
 CONTEXT_LENGTH = 256
 WARMUP_STEPS = 30
@@ -60,37 +51,6 @@ class PretrainSettings(Strict):
     sandbox: SandboxSettings | None = Field(
         default=None, description="Where the grader runs programs, if it does."
     )
-
-
-class CorpusSource:
-    """Rows of consecutive stretches of a corpus."""
-
-    def __init__(
-        self, records: Sequence[dict], tokenizer: PreTrainedTokenizerBase, batch_size: int
-    ) -> None:
-        self.records = records
-        self.tokenizer = tokenizer
-        self.rows_per_step = batch_size
-        self.steps = len(records) // batch_size
-        # Expressions recur, and rendering a chat template is slow.
-        self._prompt_tokens = cache(
-            lambda content: prompt_tokens(tokenizer, [{"role": "user", "content": content}])
-        )
-
-    def rows(self, step: int) -> list[Row]:
-        """The rows of `step`."""
-        start = step * self.rows_per_step
-        return [
-            Row(
-                side="reference",
-                prompt_id=record["prompt_id"],
-                sample_id=0,
-                prompt=self._prompt_tokens(record["messages"][0]["content"]),
-                response=response_tokens(self.tokenizer, record["response"]),
-                text=record["response"],
-            )
-            for record in self.records[start : start + self.rows_per_step]
-        ]
 
 
 def pretrain(settings: PretrainSettings, output: Path, metrics: Path, state: Path) -> None:
@@ -195,7 +155,7 @@ class _Phases:
         final: float,
         is_done: Callable[[int], bool] = lambda _: False,
     ) -> list[dict]:
-        tokenizer, batch_size = self.language_model.tokenizer, self.spec.batch_size
+        batch_size = self.spec.batch_size
         training = Training(
             learning_rate=learning_rate,
             steps_per_round=steps,
@@ -206,48 +166,16 @@ class _Phases:
             weight_decay=0.01,
             checkpoint_every=100,
         )
-        objective = Objective(
-            Method(label="likelihood", reference=NllTerm(divergence="nll")),
-            self.language_model.model,
-            teacher=None,
-            vocabulary=self.language_model.vocabulary,
-            pad_token_id=tokenizer.pad_token_id,
-            reduction="token",
-            head_chunk=training.head_chunk,
-        )
         records = self.records[first * batch_size : (first + steps) * batch_size]
-        trainer = DistillationTrainer(
-            self.language_model.model,
-            CorpusSource(records, tokenizer, batch_size),
-            objective,
-            training,
-            learning_rate,
-            first_step=0,
-            total_steps=steps,
-            state=self.state / name,
-            name=self.name,
-            is_done=is_done,
+        return train_on_answers(
+            self.language_model, records, training, self.name, self.state / name, is_done
         )
-        return trainer.run()[1]
 
     def _accuracy_is_reached(self, step: int) -> bool:
         """Whether it is time to look, and the accuracy is high enough."""
         return step % CHECK_EVERY == 0 and self._accuracy() >= self.spec.stop_at_accuracy
 
     def _accuracy(self) -> float:
-        """Share of right answers to validation prompts, in one sample at temperature 1."""
-        prompts = self.validation
-        longest = max(len(prompt["response"]) for prompt in prompts)
-        self.language_model.model.eval()
-        rollouts = sample(
-            self.language_model,
-            requests(self.language_model, prompts, 1),
-            Rollout(max_new_tokens=longest + 4),
-            seed=0,
-            stream="pretrain",
+        return accuracy(
+            self.language_model, self.validation, self.task.grader, self.sandbox, "pretrain"
         )
-        self.language_model.model.train()
-        correct = (
-            grade(rollouts, prompts, self.task.grader, self.sandbox).column("correct").to_pylist()
-        )
-        return sum(correct) / len(correct)

@@ -13,19 +13,20 @@ _MEASURE_NOTES = {
     "pass@1": "Accuracy in %",
     "win rate": "Win rate in % against the fixed baseline answer of each item, asked in both "
     "orders (a tie counts half)",
+    "mean reward": "Mean reward, times 100, by the grader that the configuration names",
 }
 SUPERVISION_MARKS = {"rewards": "†", "worked answers": "‡"}
 _SUPERVISION_NOTES = {
-    "rewards": "the rewards of sampled answers (against the true answer, the tests, or by the "
-    "judge)",
+    "rewards": "the rewards of sampled answers, as the grader gives them",
     "worked answers": "the worked answers of the data set",
 }
 
 
 def metric_titles(measure: str) -> dict[str, str]:
     """Headings of the two metrics of a table."""
+    paper = "" if measure == "mean reward" else ", the metric of the paper"
     return {
-        "greedy": f"Greedy answers ({measure}, the metric of the paper)",
+        "greedy": f"Greedy answers ({measure}{paper})",
         "sampled": f"Sampled answers ({measure}, mean over the samples of each item)",
     }
 

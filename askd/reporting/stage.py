@@ -15,7 +15,7 @@ class TableSettings(Strict):
 
     name: str = Field(description="Name of the table.")
     table: Table = Field(description="Its rows and columns.")
-    measure: str = Field(description="What is counted: pass@1 or win rate.")
+    measure: str = Field(description="What is counted: pass@1, win rate or mean reward.")
     pairs: dict[str, Pair] = Field(description="Its pairs.")
     benchmarks: dict[str, Benchmark] = Field(description="Its benchmarks.")
     methods: dict[str, Method] = Field(description="Its methods.")

@@ -43,8 +43,8 @@ def build(
     The outcomes are PAIR/SYSTEM/seedS/eval/BENCHMARK/items.parquet below `results`: seeds 0 to
     `seeds` - 1 of methods, seed 0 of `teacher` and `student`. The metric `greedy` is the pass@1 of
     the greedy answer, as in the paper; `sampled` is the mean over an item's samples. `measure` says
-    what is counted (`pass@1` or `win rate`). `audit` is the CSV file of the sandbox's audit, where
-    answers are programs. Equal inputs give equal bytes.
+    what is counted (`pass@1`, `win rate` or `mean reward`). `audit` is the CSV file of the
+    sandbox's audit, where answers are programs. Equal inputs give equal bytes.
 
     Raises:
         AskdError: outcomes are missing or do not fit together (`askd.reporting.outcomes.load`), or

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from askd.config import JsonlTask
+from askd import entry_point
+from askd.config import GRADERS, JsonlTask
 from askd.errors import AskdError
 from askd.mathematics.answers import reference_answer
 from askd.mathematics.equality import readable
 from askd.sandbox.formats import from_reference
 
-REQUIRED = ("prompt", "reference")
-OPTIONAL = ("response", "level")
+KEYS = ("prompt", "reference", "response", "level")
 
 
 def read(path: str | Path, grader: str = "arithmetic") -> list[dict]:
@@ -21,11 +21,12 @@ def read(path: str | Path, grader: str = "arithmetic") -> list[dict]:
     Each line is an object with the strings `prompt` and `reference`, and optionally `response`
     (a worked answer, for SFT) and `level` (the name of a subset, default "all"). For a grader that
     reads more than a text, `reference` is an object; for `code` it must be a row of tests. For
-    `math` it must have an answer that can be read (`askd.mathematics.answers`).
+    `math` it must have an answer that can be read (`askd.mathematics.answers`). A grader of one's
+    own may do without a reference.
 
     Raises:
-        AskdError: the file is missing or empty, or a line is not such an object; names the line, and the
-            row if it is its reference that cannot be read.
+        AskdError: the file is missing or empty, or a line is not such an object; names the line,
+            and the row if it is its reference that cannot be read.
     """
     path = Path(path)
     try:
@@ -46,17 +47,16 @@ def read(path: str | Path, grader: str = "arithmetic") -> list[dict]:
             raise AskdError(f"{where} is not JSON ({error}); is the file torn?") from error
         if not isinstance(record, dict):
             raise AskdError(f"{where} is not a JSON object.")
-        for key in REQUIRED:
-            if key not in record:
-                raise AskdError(f"{where} has no key {key!r}.")
+        if "prompt" not in record:
+            raise AskdError(f"{where} has no key 'prompt'.")
+        if "reference" not in record and grader in GRADERS:
+            raise AskdError(f"{where} has no key 'reference', which grader {grader!r} reads.")
         for key, value in record.items():
-            if key not in REQUIRED + OPTIONAL:
-                raise AskdError(
-                    f"{where}: unknown key {key!r}; known are {', '.join(REQUIRED + OPTIONAL)}."
-                )
+            if key not in KEYS:
+                raise AskdError(f"{where}: unknown key {key!r}; known are {', '.join(KEYS)}.")
             if not isinstance(value, str) and not (key == "reference" and isinstance(value, dict)):
                 raise AskdError(f"{where}: {key!r} is not a string.")
-        reference = record["reference"]
+        reference = record.get("reference", "")
         if isinstance(reference, dict):
             reference = json.dumps(reference)
         if grader == "code":
@@ -89,6 +89,13 @@ def _check_mathematics(rows: list[dict], path: Path) -> None:
 
 
 def prompts(task: JsonlTask) -> dict[str, list[dict]]:
-    """Rows of the prompts tables by split."""
+    """Rows of the prompts tables by split.
+
+    Raises:
+        AskdError: a file is not as `read` wants it, or a grader of one's own cannot be loaded.
+    """
+    # Now, rather than once a model has answered.
+    if task.grader not in GRADERS:
+        entry_point.load(task.grader)
     splits = ("train", "validation", "test")
     return {split: read(getattr(task, split), task.grader) for split in splits}

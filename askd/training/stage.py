@@ -30,6 +30,7 @@ from askd.config import (
     Skewness,
     Strict,
     Training,
+    grader_module,
 )
 from askd.errors import AskdError
 from askd.models.folder import (
@@ -133,7 +134,7 @@ def train(
         "code": digest(
             "askd.training.stage",
             *method.objective_modules,
-            f"askd.rewards.{settings.grader}",
+            grader_module(settings.grader),
         ),
         "settings": settings.model_dump(mode="json"),
         "seed": seed,

@@ -19,7 +19,13 @@ ROW = {
     "entry_point": "f",
     "test": "def check(candidate):\n    assert candidate(1) == 6\n    assert candidate(0) == 4\n",
 }
-PROMPTS = [{"prompt_id": "a", "reference": json.dumps(ROW)}]
+
+
+def prompts(reference: str) -> list[dict]:
+    return [{"prompt_id": "a", "reference": reference, "messages": []}]
+
+
+PROMPTS = prompts(json.dumps(ROW))
 SETTINGS = SandboxSettings(lowest_tier="landlock")
 
 
@@ -65,7 +71,7 @@ def test_equal_programs_run_once(monkeypatch):
 
 def test_other_graders_run_in_no_sandbox(monkeypatch):
     monkeypatch.setattr(code, "_sandbox", None)
-    table = grade(rollouts("=8"), [{"prompt_id": "a", "reference": "8"}], "arithmetic")
+    table = grade(rollouts("=8"), prompts("8"), "arithmetic")
     assert sandbox_of(table) is None
 
 
@@ -78,9 +84,9 @@ def test_other_graders_run_in_no_sandbox(monkeypatch):
     ],
 )
 def test_bad_tests_are_no_reward_of_zero(changes, words):
-    prompts = [{"prompt_id": "a", "reference": json.dumps({**ROW, **changes})}]
+    broken = prompts(json.dumps({**ROW, **changes}))
     with pytest.raises(BadTests) as caught:
-        grade(rollouts("    return x"), prompts, "code", SETTINGS)
+        grade(rollouts("    return x"), broken, "code", SETTINGS)
     assert words in str(caught.value)
     assert isinstance(caught.value, AskdError)
 

@@ -10,7 +10,13 @@ from askd.rewards import arithmetic
 from askd.rewards.grade import grade
 from askd.rewards.result import Answer, Grade
 
-PROMPTS = [{"prompt_id": "a", "reference": "8"}, {"prompt_id": "b", "reference": "-3"}]
+
+def prompt(prompt_id: str, reference: str) -> dict:
+    messages = [{"role": "user", "content": f"prompt {prompt_id}"}]
+    return {"prompt_id": prompt_id, "reference": reference, "messages": messages}
+
+
+PROMPTS = [prompt("a", "8"), prompt("b", "-3")]
 
 
 def rollout(text: str, finish_reason: str = "stop", prompt_id: str = "a", sample_id: int = 0):
@@ -53,7 +59,7 @@ def rollout(text: str, finish_reason: str = "stop", prompt_id: str = "a", sample
 def test_verdicts(text, finish_reason, reference, reason):
     correct = reason == "correct"
     expected = Grade(float(correct), correct, reason)
-    assert arithmetic.grade_one(Answer("a", text, finish_reason, reference)) == expected
+    assert arithmetic.grade_one(Answer("a", text, finish_reason, reference, [])) == expected
 
 
 def test_rewards_of_rollouts_come_in_their_order():
@@ -77,7 +83,7 @@ def test_a_rollout_of_an_unknown_prompt_is_refused():
 
 @pytest.mark.parametrize("reference", ["eight", "", "8.5"])
 def test_a_reference_that_is_no_number_is_refused(reference):
-    prompts = [{"prompt_id": "a", "reference": reference}]
+    prompts = [prompt("a", reference)]
     with pytest.raises(AskdError, match=r"the reference .* of 'a' is not a number"):
         grade([rollout("=8")], prompts, "arithmetic")
 

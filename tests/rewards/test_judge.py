@@ -45,8 +45,16 @@ def test_the_judge_of_rules():
 
 def test_answers_are_graded_against_the_baseline_of_their_prompt():
     prompts = [
-        {"prompt_id": "a", "reference": json.dumps({"rules": RULES, "baseline": "bxka"})},
-        {"prompt_id": "b", "reference": json.dumps({"rules": RULES, "baseline": "boka"})},
+        {
+            "prompt_id": "a",
+            "reference": json.dumps({"rules": RULES, "baseline": "bxka"}),
+            "messages": [],
+        },
+        {
+            "prompt_id": "b",
+            "reference": json.dumps({"rules": RULES, "baseline": "boka"}),
+            "messages": [],
+        },
     ]
     rollouts = [
         {"prompt_id": prompt, "sample_id": n, "text": text, "finish_reason": "stop"}
@@ -70,4 +78,4 @@ def test_answers_are_graded_against_the_baseline_of_their_prompt():
 def test_a_reference_without_rules_and_baseline_is_refused(reference):
     rollouts = [{"prompt_id": "a", "sample_id": 0, "text": "x", "finish_reason": "stop"}]
     with pytest.raises(AskdError, match="the reference of 'a' does not hold rules and a baseline"):
-        grade(rollouts, [{"prompt_id": "a", "reference": reference}], "judge")
+        grade(rollouts, [{"prompt_id": "a", "reference": reference, "messages": []}], "judge")

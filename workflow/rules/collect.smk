@@ -44,10 +44,10 @@ PUBLISHED_FIGURES = [
 rule publish:
     input:
         pages=[
-            *rules.claims.output[1:],
+            *(rules.claims.output[1:] if PAGE_PAPER else []),
             *expand(f"{LAYOUT.root}/tables/{{table}}.md", table=CONFIG.tables),
             *(rules.variance.output[1:] if CONFIG.estimators else []),
-            *rules.theory.output[1:],
+            *(rules.theory.output[1:] if PAGE_PAPER else []),
             *rules.times.output[1:],
         ],
         figures=expand(f"{LAYOUT.root}/figures/{{name}}.png", name=PUBLISHED_FIGURES),

@@ -5,12 +5,21 @@ from shlex import quote
 
 sys.path.insert(0, str(ROOT))
 
-from askd.config import Config, validate
+from askd.config import (
+    Config,
+    ModelFromPackage,
+    ModelFromSource,
+    PretrainedFromScratch,
+    PrunedModel,
+    WarmStartedModel,
+    validate,
+)
 from askd.errors import AskdError
 from askd.layout import MODEL_FILES, Layout, as_json, one_of
+from askd.own_files import check_own_files
 from askd.provenance import digest
 
-TUNED = ROOT / "config" / "tuned" / f"{config['scale']}.yaml"
+TUNED = ROOT / "config" / "tuned" / f"{config.get('scale')}.yaml"
 if TUNED.is_file():
 
     configfile: TUNED
@@ -18,6 +27,7 @@ if TUNED.is_file():
 
 try:
     CONFIG = validate(Config, config, "configuration").with_sweep_variants()
+    check_own_files(CONFIG)
 except AskdError as error:
     sys.exit(f"error: {error}")
 

@@ -10,6 +10,8 @@ from askd.reporting.page.settings import page_settings
 
 PAGE_TABLES = [f"{LAYOUT.root}/tables/{table}" for table in CONFIG.tables]
 PAGE_SETTINGS = page_settings(CONFIG)
+# Claims and statements are the paper's, and say nothing of a run that shows no table of it.
+PAGE_PAPER = any(table.paper for table in CONFIG.tables.values())
 PAGE_PROGRAMS = any(task.grader == "code" for task in PAGE_SETTINGS.tasks.values())
 TRIES = TUNED.with_suffix(".csv")
 SWEPT = CONFIG.sweep is not None and TRIES.is_file()
@@ -53,8 +55,8 @@ if SWEPT:
 rule report:
     input:
         tables=expand("{table}{ending}", table=PAGE_TABLES, ending=[".csv", ".html"]),
-        claims=rules.claims.output,
-        theory=rules.theory.output,
+        claims=rules.claims.output if PAGE_PAPER else [],
+        theory=rules.theory.output if PAGE_PAPER else [],
         times=rules.times.output,
         figures=rules.figures.output if CONFIG.figures else [],
         variance=rules.variance.output if CONFIG.estimators else [],

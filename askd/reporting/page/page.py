@@ -73,8 +73,8 @@ def run(settings: PageSettings) -> Section:
                 pair.label,
                 pair.task,
                 pair.note,
-                words.model(settings.models[pair.teacher]),
-                words.model(settings.models[pair.student]),
+                words.model(pair.teacher, settings.models),
+                words.model(pair.student, settings.models),
             )
             for pair in settings.pairs.values()
         ],

@@ -13,8 +13,8 @@ from askd.config import (
     Config,
     Evaluation,
     Method,
+    Model,
     Pair,
-    PretrainedFromScratch,
     Rollout,
     Skewness,
     Strict,
@@ -44,7 +44,7 @@ class PageSettings(Strict):
     seeds: PositiveInt = Field(description="Number of seeds; they are 0, 1, ...")
     rounds: PositiveInt = Field(description="Rounds of a training.")
     tasks: dict[str, Task] = Field(description="Tasks of the pairs.")
-    models: dict[str, PretrainedFromScratch] = Field(description="Models of the pairs.")
+    models: dict[str, Model] = Field(description="Models of the pairs, and those behind them.")
     pairs: dict[str, Pair] = Field(description="Pairs.")
     methods: dict[str, Method] = Field(description="Methods.")
     benchmarks: dict[str, Benchmark] = Field(description="Benchmarks of the tables.")
@@ -81,7 +81,11 @@ def page_settings(config: Config) -> PageSettings:
     if config.figures is not None:
         used.add(config.figures.pair)
     pairs = {name: pair for name, pair in config.pairs.items() if name in used}
-    models = {model for pair in pairs.values() for model in (pair.teacher, pair.student)}
+    models = set[str]()
+    pending = [model for pair in pairs.values() for model in (pair.teacher, pair.student)]
+    while pending:
+        models.add(name := pending.pop())
+        pending += config.models[name].models
     tasks = {pair.task for pair in pairs.values()}
     methods = {method for _, method in trained}
     benchmarks = {name for table in config.tables.values() for name in table.benchmarks}

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from askd.config import SIDES, ErrorProcess, GeneratedTask, Method, PretrainedFromScratch, Task
+from askd.config import (
+    SIDES,
+    ErrorProcess,
+    GeneratedTask,
+    Method,
+    Model,
+    ModelFromPackage,
+    ModelFromSource,
+    PretrainedFromScratch,
+    PrunedModel,
+    Task,
+)
 from askd.reporting.page.settings import PageSettings, Run
 from askd.reporting.sweep_table import options_text
 
@@ -92,8 +104,30 @@ def errors(process: ErrorProcess) -> str:
     return " and ".join(parts) or "no errors"
 
 
-def model(written: PretrainedFromScratch) -> str:
-    """What a model is, and how long it was trained."""
+def model(name: str, models: Mapping[str, Model]) -> str:
+    """What the model `name` is, and how long it was trained."""
+    written = models[name]
+    match written:
+        case PretrainedFromScratch():
+            return _from_scratch(written)
+        case ModelFromSource(revision=None):
+            return f"a folder of one's own, {written.source}"
+        case ModelFromSource():
+            return f"{written.source} of the Hugging Face hub at {written.revision}"
+        case ModelFromPackage():
+            return f"unpacked from the package {written.package}"
+        case PrunedModel():
+            layers = ", ".join(map(str, written.prune.keep_layers))
+            return f"{model(written.prune.model, models)}; layers {layers} kept"
+    start = written.warm_start
+    answers = "worked answers" if start.teacher is None else f"answers of {start.teacher}"
+    return (
+        f"{model(start.model, models)}; then {start.steps} steps of {start.batch_size} {answers} "
+        f"to {start.task}"
+    )
+
+
+def _from_scratch(written: PretrainedFromScratch) -> str:
     until = (
         ""
         if written.stop_at_accuracy is None

