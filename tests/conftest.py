@@ -200,7 +200,7 @@ def round_(
             folders.student,
             prompts_path,
             tables.rollouts,
-            batch_size=8,
+            rollout_settings,
             head_chunk=1024,
             output=tables.scores,
         )

@@ -380,7 +380,7 @@ def test_a_reward_that_is_no_number(refused, data):
 
 def score(teacher, student, data) -> list:
     models = ["--teacher", teacher, "--student", student]
-    sizes = ["--batch-size", "4", "--head-chunk", "64"]
+    sizes = ["--settings", '{"max_new_tokens": 4}', "--head-chunk", "64"]
     tables = ["--prompts", data / "prompts.parquet", "--rollouts", data / "rollouts.parquet"]
     return ["score", *models, *tables, *sizes]
 

@@ -69,16 +69,25 @@ def score(
     student: Student,
     prompts: Prompts,
     rollouts: Rollouts,
-    batch_size: Annotated[int, typer.Option(min=1, help="Sequences per forward pass.")],
+    settings: Settings,
     head_chunk: Annotated[
         int, typer.Option(min=1, help="Response tokens whose logits exist at the same time.")
     ],
     output: Output,
 ) -> None:
     """Write the teacher's log-probabilities of sampled responses."""
+    from askd.config import Rollout, validated_json
     from askd.rollout.stage import score_rollouts
 
-    score_rollouts(teacher, student, prompts, rollouts, batch_size, head_chunk, output)
+    score_rollouts(
+        teacher,
+        student,
+        prompts,
+        rollouts,
+        validated_json(Rollout, settings),
+        head_chunk,
+        output,
+    )
 
 
 @app.command()

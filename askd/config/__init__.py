@@ -49,6 +49,7 @@ from askd.config.stages import (
     Table,
     Training,
     Try,
+    Vllm,
 )
 from askd.config.tasks import (
     GRADERS,
@@ -113,6 +114,7 @@ __all__ = [
     "Term",
     "Training",
     "Try",
+    "Vllm",
     "WarmStart",
     "WarmStartedModel",
     "grader_module",

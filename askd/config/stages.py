@@ -9,8 +9,50 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from askd.config.base import Fraction, Strict
 
 
+class Vllm(Strict):
+    """How vLLM runs a model, where `rollout.engine` is `vllm`."""
+
+    python: str = Field(
+        default=".venv-vllm/bin/python",
+        exclude=True,  # where an environment lies changes no result
+        description="Interpreter of the environment that has vLLM (`make vllm-env`), relative to "
+        "the project's folder; with conda, the environment envs/vllm.yaml takes its place.",
+    )
+    tensor_parallel_size: PositiveInt = Field(
+        default=1, description="GPUs that share a model; the `gpus` of a job have to suffice."
+    )
+    dtype: Literal["float32", "bfloat16", "float16"] = Field(
+        default="float32", description="Type of weights and activations."
+    )
+    max_model_length: PositiveInt | None = Field(
+        default=None,
+        description="Longest prompt with its response that memory is kept for; null: the model's "
+        "context.",
+    )
+    memory_fraction: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=0.9, description="Part of a GPU's memory that vLLM takes."
+    )
+    cache_gib: PositiveFloat | None = Field(
+        default=None,
+        description="Memory of the key-value cache, in GiB; null: what memory_fraction leaves on a "
+        "GPU, and 2 on a CPU.",
+    )
+    eager: bool = Field(
+        default=True,
+        description="Run without compiling; false starts minutes later and samples faster on GPUs.",
+    )
+
+
 class Rollout(Strict):
     """Sampling of responses."""
+
+    engine: Literal["transformers", "vllm"] = Field(
+        default="transformers",
+        description="What runs the models of the rollout and score stages. What samples elsewhere "
+        "(outputs that a training refreshes, evaluations, figures), and policies that mix teacher "
+        "and student, always use transformers.",
+    )
+    vllm: Vllm = Field(default=Vllm(), description="Settings of the engine vllm.")
 
     samples_per_prompt: PositiveInt = Field(default=4, description="Samples G for each prompt.")
     temperature: Annotated[float, Field(ge=0)] = Field(

@@ -17,8 +17,10 @@ from tempfile import mkdtemp
 
 import torch
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
+    GenerationConfig,
     GgufConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
@@ -75,6 +77,43 @@ def load(
             tokenizer, or a file of it cannot be read.
     """
     folder = Path(folder)
+    check_folder(folder)
+    tokenizer = tokenizer or load_tokenizer(folder)
+    try:
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, use_safetensors=True)
+    except Exception as error:  # transformers and safetensors raise many kinds for broken files
+        raise _cannot_load(folder, error) from error
+    check_head_width(folder, model, tokenizer)
+    return LanguageModel(model.to(default_device()).eval(), tokenizer, folder)
+
+
+def load_without_weights(folder: str | Path) -> LanguageModel:
+    """The model folder with weights on the device `meta`: shapes and settings, in no memory.
+
+    Raises:
+        AskdError: the same as `load`, as far as it shows without reading weights.
+    """
+    folder = Path(folder)
+    check_folder(folder)
+    tokenizer = load_tokenizer(folder)
+    try:
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        with torch.device("meta"):
+            model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+        if (folder / "generation_config.json").is_file():
+            model.generation_config = GenerationConfig.from_pretrained(folder)
+    except Exception as error:  # as many kinds as for weights
+        raise _cannot_load(folder, error) from error
+    check_head_width(folder, model, tokenizer)
+    return LanguageModel(model.eval(), tokenizer, folder)
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder that is none of a model, or whose weights are not safetensors.
+
+    Raises:
+        AskdError: there is no folder, no config, or no safetensors file.
+    """
     if not folder.is_dir():
         raise AskdError(f"{folder}: no such model folder.")
     if not (folder / "config.json").is_file():
@@ -84,18 +123,22 @@ def load(
             f"{folder}: no weights (*.safetensors); make or download the model again, and convert "
             "other formats to safetensors."
         )
-    tokenizer = tokenizer or load_tokenizer(folder)
-    try:
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, use_safetensors=True)
-    except Exception as error:  # transformers and safetensors raise many kinds for broken files
-        raise _cannot_load(folder, error) from error
+
+
+def check_head_width(
+    folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    """Refuse a model whose head has fewer rows than its tokenizer has tokens.
+
+    Raises:
+        AskdError: says both numbers.
+    """
     width = model.get_output_embeddings().weight.shape[0]
     if vocabulary_of(tokenizer) > width:
         raise AskdError(
             f"{folder}: the tokenizer has {vocabulary_of(tokenizer)} tokens but the model only "
             f"{width}; use the tokenizer that the model was made with."
         )
-    return LanguageModel(model.to(default_device()).eval(), tokenizer, folder)
 
 
 def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:

@@ -77,17 +77,26 @@ def head_logprobs(model: PreTrainedModel, hidden: Tensor, vocabulary: int) -> Te
     return logits.log_softmax(dim=-1)
 
 
+def check_vocabulary(largest_token: int, vocabulary: int) -> None:
+    """Refuse response tokens that a model does not have.
+
+    Raises:
+        AskdError: `largest_token` lies outside the vocabulary.
+    """
+    if largest_token >= vocabulary:
+        raise AskdError(
+            f"token {largest_token} lies outside the model's vocabulary of {vocabulary};"
+            " the rollouts come from a model with another tokenizer."
+        )
+
+
 def token_logprobs(model: PreTrainedModel, batch: Batch, vocabulary: int, chunk: int) -> Tensor:
     """Log-probability (nats) of each response token under `model`, without gradient, [N].
 
     Raises:
         AskdError: a response token lies outside the vocabulary.
     """
-    if int(batch.targets.max()) >= vocabulary:
-        raise AskdError(
-            f"token {int(batch.targets.max())} lies outside the model's vocabulary of {vocabulary};"
-            " the rollouts come from a model with another tokenizer."
-        )
+    check_vocabulary(int(batch.targets.max()), vocabulary)
     with torch.no_grad():
         hidden = response_hidden_states(model, batch)
         return torch.cat(

@@ -11,7 +11,12 @@ import pyarrow as pa
 import torch
 from rich.progress import track
 from torch import Tensor
-from transformers import GenerationConfig, LogitsProcessorList, PreTrainedModel
+from transformers import (
+    GenerationConfig,
+    LogitsProcessorList,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
 from askd.artifacts import JOINT_ROLLOUTS, ROLLOUTS
 from askd.config import MixturePolicy, Policy, Rollout, SpeculativePolicy
@@ -67,7 +72,7 @@ def sample(
         AskdError: a prompt leaves no room for `max_new_tokens` in a model's context.
     """
     for model in (language_model, teacher) if policy else (language_model,):
-        _check_context(model, wanted, settings)
+        check_context(model, wanted, settings)
     # Like lengths together: less padding. The sort is stable, so batches are reproducible.
     order = sorted(range(len(wanted)), key=lambda number: len(wanted[number].prompt))
     batches = [
@@ -90,9 +95,14 @@ def sample(
     return rows
 
 
-def _check_context(
+def check_context(
     language_model: LanguageModel, wanted: Sequence[Request], settings: Rollout
 ) -> None:
+    """Refuse prompts that leave no room for a response in the model's context.
+
+    Raises:
+        AskdError: names the longest prompt.
+    """
     context = language_model.context
     longest = max(wanted, key=lambda request: len(request.prompt))
     if context is not None and len(longest.prompt) + settings.max_new_tokens > context:
@@ -154,25 +164,44 @@ def _sample_batch(
     logprobs = {"sampler_logprobs": torch.stack(sampler.logprobs, dim=1).tolist()}
     if policy is not None:
         logprobs["student_logprobs"] = torch.stack(sampler.student_logprobs, dim=1).tolist()
-    rows = []
-    for number, (request, generated) in enumerate(
-        zip(batch, output[:, width:].tolist(), strict=True)
-    ):
-        length = next(
-            (step + 1 for step, token in enumerate(generated) if token in ends), len(generated)
+    return [
+        row_of(
+            tokenizer,
+            request,
+            generated,
+            ends,
+            {name: values[number] for name, values in logprobs.items()},
         )
-        tokens = generated[:length]
-        rows.append(
-            {
-                "prompt_id": request.prompt_id,
-                "sample_id": request.sample_id,
-                "token_ids": tokens,
-                "text": response_text(tokenizer, tokens),
-                "finish_reason": "stop" if tokens[-1] in ends else "length",
-                **{name: values[number][:length] for name, values in logprobs.items()},
-            }
+        for number, (request, generated) in enumerate(
+            zip(batch, output[:, width:].tolist(), strict=True)
         )
-    return rows
+    ]
+
+
+def row_of(
+    tokenizer: PreTrainedTokenizerBase,
+    request: Request,
+    generated: list[int],
+    ends: Sequence[int],
+    logprobs: dict[str, list[float]],
+) -> dict:
+    """The row of a rollouts table for the tokens that were generated for `request`.
+
+    A response reaches up to its first end token; what follows is padding, and is cut off from the
+    columns of `logprobs` too.
+    """
+    length = next(
+        (step + 1 for step, token in enumerate(generated) if token in ends), len(generated)
+    )
+    tokens = generated[:length]
+    return {
+        "prompt_id": request.prompt_id,
+        "sample_id": request.sample_id,
+        "token_ids": tokens,
+        "text": response_text(tokenizer, tokens),
+        "finish_reason": "stop" if tokens[-1] in ends else "length",
+        **{name: values[:length] for name, values in logprobs.items()},
+    }
 
 
 @contextmanager

@@ -22,9 +22,13 @@ def uniforms(seed: int, stream: str, prompt_id: str, sample_id: int, count: int)
 
     `stream` names the use (the round of a student, a benchmark), so that two uses share no numbers.
     """
+    return np.random.default_rng(entropy(seed, stream, prompt_id, sample_id)).random(count)
+
+
+def entropy(seed: int, stream: str, prompt_id: str, sample_id: int) -> int:
+    """The seed of one response of one stream, 128 bits."""
     key = f"{seed}\n{stream}\n{prompt_id}\n{sample_id}".encode()
-    entropy = int.from_bytes(hashlib.blake2b(key, digest_size=16).digest(), "big")
-    return np.random.default_rng(entropy).random(count)
+    return int.from_bytes(hashlib.blake2b(key, digest_size=16).digest(), "big")
 
 
 def invert(logprobs: Tensor, numbers: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,14 +21,16 @@ from askd.errors import AskdError
 from askd.models.chat import prompt_tokens
 from askd.models.folder import (
     LanguageModel,
+    check_folder,
     check_same_tokenizer,
     load,
     load_tokenizer,
     read_manifest,
 )
 from askd.provenance import digest
-from askd.rollout.engine import requests, rollouts_schema, sample
+from askd.rollout.engine import Request, requests, rollouts_schema, sample
 from askd.rollout.score import score
+from askd.rollout.vllm_engine import VllmEngine
 from askd.state import resumable
 
 
@@ -68,30 +71,47 @@ def rollout(
         "teacher": None if policy is None else read_manifest(teacher_folder),
     }
     with resumable(state, computed) as folder:
-        language_model = load(model_folder)
-        teacher = None
-        if policy is not None:
-            teacher = load(teacher_folder)
-            check_same_tokenizer(teacher.tokenizer, language_model.tokenizer)
+        language_model, sampled_by = _sampler(
+            model_folder, settings, seed, stream, policy, teacher_folder
+        )
         wanted = requests(language_model, rows, settings.samples_per_prompt)
         shards = []
         for start in range(0, len(wanted), settings.shard_size):
             path = folder / f"shard-{start:09d}.parquet"
             if not path.is_file():
-                sampled = sample(
-                    language_model,
-                    wanted[start : start + settings.shard_size],
-                    settings,
-                    seed,
-                    stream,
-                    policy,
-                    teacher,
-                    progress=sys.stderr.isatty(),
-                )
+                sampled = sampled_by(wanted[start : start + settings.shard_size])
                 write_table(path, table_from_rows(sampled, schema), schema)
                 print(f"{start + len(sampled)} of {len(wanted)} responses", flush=True)
             shards.append(read_table(path, schema))
         write_table(output, pa.concat_tables(shards), schema)
+
+
+def _sampler(
+    model_folder: Path,
+    settings: Rollout,
+    seed: int,
+    stream: str,
+    policy: Policy | None,
+    teacher_folder: Path | None,
+) -> tuple[LanguageModel, Callable[[Sequence[Request]], list[dict]]]:
+    """The model with its tokenizer, and what samples rows from it; without weights under vLLM."""
+    if settings.engine == "vllm" and policy is None:
+        engine = VllmEngine(model_folder, settings)
+        return engine.language_model, lambda wanted: engine.sample(wanted, seed, stream)
+    language_model, teacher = load(model_folder), None
+    if policy is not None:
+        teacher = load(teacher_folder)
+        check_same_tokenizer(teacher.tokenizer, language_model.tokenizer)
+    return language_model, lambda wanted: sample(
+        language_model,
+        wanted,
+        settings,
+        seed,
+        stream,
+        policy,
+        teacher,
+        progress=sys.stderr.isatty(),
+    )
 
 
 def select_prompts(rows: list[dict], prompt_ids: list[str] | None, path: Path | str) -> list[dict]:
@@ -114,20 +134,28 @@ def score_rollouts(
     student_folder: Path,
     prompts_path: Path,
     rollouts_path: Path,
-    batch_size: int,
+    settings: Rollout,
     head_chunk: int,
     output: Path,
 ) -> None:
     """Write the teacher's log-probabilities of the rollouts in `rollouts_path`.
 
+    `settings` say the engine and the size of batches.
+
     Raises:
         AskdError: teacher and student do not share a tokenizer.
     """
-    teacher = load(teacher_folder)
-    check_same_tokenizer(teacher.tokenizer, load_tokenizer(student_folder))
+    check_folder(teacher_folder)
+    check_same_tokenizer(load_tokenizer(teacher_folder), load_tokenizer(student_folder))
     rollouts = read_table(rollouts_path, ROLLOUTS).to_pylist()
     prompts = {row["prompt_id"]: row for row in read_table(prompts_path, PROMPTS).to_pylist()}
-    table = score_table(teacher, rollouts, prompts, batch_size, head_chunk)
+    if settings.engine == "vllm":
+        engine = VllmEngine(teacher_folder, settings, head_chunk)
+        responses = _responses(engine.language_model, rollouts, prompts)
+        table = _scores(rollouts, engine.score(responses))
+    else:
+        teacher = load(teacher_folder)
+        table = score_table(teacher, rollouts, prompts, settings.batch_size, head_chunk)
     write_table(output, table, SCORES)
 
 
@@ -143,18 +171,24 @@ def score_table(
     Raises:
         AskdError: a rollout's prompt is unknown.
     """
+    responses = _responses(teacher, rollouts, prompts)
+    logprobs = score(teacher, responses, batch_size, head_chunk, progress=sys.stderr.isatty())
+    return _scores(rollouts, logprobs)
+
+
+def _responses(
+    teacher: LanguageModel, rollouts: list[dict], prompts: dict[str, dict]
+) -> list[tuple[list[int], list[int]]]:
+    """(prompt tokens, response tokens) of each rollout."""
     wanted = list(dict.fromkeys(row["prompt_id"] for row in rollouts))
     tokens = {
         row["prompt_id"]: prompt_tokens(teacher.tokenizer, row["messages"])
         for row in select_prompts(list(prompts.values()), wanted, "prompts")
     }
-    logprobs = score(
-        teacher,
-        [(tokens[row["prompt_id"]], row["token_ids"]) for row in rollouts],
-        batch_size,
-        head_chunk,
-        progress=sys.stderr.isatty(),
-    )
+    return [(tokens[row["prompt_id"]], row["token_ids"]) for row in rollouts]
+
+
+def _scores(rollouts: list[dict], logprobs: list[list[float]]) -> pa.Table:
     return table_from_rows(
         [
             {**{key: row[key] for key in ("prompt_id", "sample_id")}, "teacher_logprobs": scored}

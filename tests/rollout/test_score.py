@@ -16,6 +16,7 @@ from askd.rollout.engine import requests, sample
 from askd.rollout.score import score
 from askd.rollout.stage import score_rollouts
 
+SETTINGS = Rollout(max_new_tokens=6, batch_size=3)
 RESPONSES = [
     ([3, 20, 30], [40, 41, 42, 43, 1]),
     ([3], [50]),
@@ -64,7 +65,7 @@ def test_the_stage_scores_every_rollout(folders, round_, prompts_path, tmp_path)
     output = tmp_path / "scores.parquet"
     rollouts = read_table(round_.student.rollouts, ROLLOUTS).to_pylist()
     score_rollouts(
-        folders.teacher, folders.student, prompts_path, round_.student.rollouts, 3, 7, output
+        folders.teacher, folders.student, prompts_path, round_.student.rollouts, SETTINGS, 7, output
     )
     scores = read_table(output, SCORES).to_pylist()
     for rollout, scored in zip(rollouts, scores, strict=True):
@@ -88,7 +89,7 @@ def test_a_student_of_another_tokenizer_is_refused(
             tmp_path / "other",
             prompts_path,
             round_.student.rollouts,
-            3,
+            SETTINGS,
             7,
             tmp_path / "scores.parquet",
         )
@@ -105,7 +106,7 @@ def test_rollouts_of_other_prompts_are_refused(folders, round_, prompts_path, tm
             folders.student,
             prompts_path,
             tmp_path / "rollouts.parquet",
-            3,
+            SETTINGS,
             7,
             tmp_path / "scores.parquet",
         )
