@@ -6,6 +6,7 @@ one key reruns only what depends on it.
 """
 
 from askd.config.base import Strict, nearest, validate, validated_json
+from askd.config.judge import EndpointJudge, Judge, RuleJudge
 from askd.config.methods import (
     SIDES,
     AklTerm,
@@ -74,6 +75,7 @@ __all__ = [
     "Benchmark",
     "Config",
     "Dtype",
+    "EndpointJudge",
     "ErrorProcess",
     "Estimators",
     "Evaluation",
@@ -84,6 +86,7 @@ __all__ = [
     "InstructionsTask",
     "JsdTerm",
     "JsonlTask",
+    "Judge",
     "KlTerm",
     "Level",
     "Lora",
@@ -102,6 +105,7 @@ __all__ = [
     "PrunedModel",
     "Pruning",
     "Rollout",
+    "RuleJudge",
     "SampledSkewTerm",
     "SandboxLimits",
     "SandboxSettings",

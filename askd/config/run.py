@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PositiveInt, model_validator
 
 from askd.config.base import Name, Strict, nearest, validate
+from askd.config.judge import Judge, RuleJudge
 from askd.config.methods import Method
 from askd.config.models import Model, PretrainedFromScratch, WarmStartedModel
 from askd.config.sandbox import SandboxSettings
@@ -55,6 +56,9 @@ class Config(Strict):
     skewness: Skewness = Field(default=Skewness(), description="Projection to skewness.")
     sandbox: SandboxSettings = Field(
         default=SandboxSettings(), description="Where programs that a model wrote are run."
+    )
+    judge: Judge = Field(
+        default=RuleJudge(), description="Who compares answers, where the grader is `judge`."
     )
     training: Training = Field(description="Student training.")
     evaluation: Evaluation = Field(default=Evaluation(), description="Benchmark evaluation.")

@@ -1,0 +1,73 @@
+"""Who compares answers with a baseline answer."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator
+
+from askd.config.base import Fraction, Strict
+
+
+class RuleJudge(Strict):
+    """Counts the rules that each answer breaks, as the reference of its prompt lists them."""
+
+    kind: Literal["rule"] = Field(default="rule", description="Rules; needs no model.")
+
+
+class EndpointJudge(Strict):
+    """A language model behind an OpenAI-compatible endpoint, asked at temperature 0."""
+
+    kind: Literal["endpoint"] = Field(description="A model behind an endpoint.")
+    base_url: str = Field(description="URL of the endpoint; /chat/completions is added to it.")
+    model: str = Field(min_length=1, description="Name of the model, as the endpoint knows it.")
+    key_variable: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
+        description="NAME of the environment variable that holds the key, never the key itself; "
+        "null: the endpoint needs none.",
+    )
+    max_tokens: PositiveInt = Field(default=1024, description="Longest reply, in tokens.")
+    timeout_seconds: PositiveFloat = Field(
+        default=120.0, description="Longest silence of the endpoint within one call."
+    )
+    attempts: PositiveInt = Field(
+        default=8, description="Attempts at a call that meets a limit, an outage or a torn reply."
+    )
+    retry_seconds: PositiveFloat = Field(
+        default=1.0,
+        description="Longest wait before the second attempt; it doubles with each, up to a minute.",
+    )
+    concurrency: PositiveInt = Field(default=8, description="Calls at the same time.")
+    highest_invalid_rate: Fraction = Field(
+        default=0.1,
+        description="Fail if a larger share of the verdicts cannot be read, although the judge was "
+        "asked again.",
+    )
+    prompt_price: NonNegativeFloat | None = Field(
+        default=None, description="Price of a million prompt tokens, for the estimate of the cost."
+    )
+    completion_price: NonNegativeFloat | None = Field(
+        default=None, description="Price of a million tokens of replies."
+    )
+    cache: str = Field(
+        default="judge-cache",
+        description="Folder of the replies, which outlives `results`: no call is paid twice.",
+    )
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_a_plain_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+            raise ValueError("not a URL that begins with http:// or https://")
+        if parts.username or parts.password or parts.query or parts.fragment:
+            raise ValueError(
+                "a URL with a password, a query or a fragment; a key belongs into an environment "
+                "variable, whose name is `key_variable`"
+            )
+        return value.rstrip("/")
+
+
+Judge = Annotated[RuleJudge | EndpointJudge, Field(discriminator="kind")]
