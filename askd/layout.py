@@ -123,8 +123,7 @@ class Layout:
 
     def source_files(self, wildcards: Any) -> list[str]:
         """The user's own files of a task that is not generated."""
-        task = self.config.tasks[wildcards.task]
-        return [] if task.kind != "jsonl" else [task.train, task.validation, task.test]
+        return self.config.tasks[wildcards.task].files
 
     def training_prompts(self, wildcards: Any) -> str:
         """The prompts that a job's pair is trained on."""

@@ -6,6 +6,7 @@ one key reruns only what depends on it.
 """
 
 from askd.config.base import Strict, nearest, validate, validated_json
+from askd.config.datasets import AdapterName, DatasetSource
 from askd.config.judge import EndpointJudge, Judge, RuleJudge
 from askd.config.methods import (
     SIDES,
@@ -55,6 +56,7 @@ from askd.config.stages import (
 from askd.config.tasks import (
     GRADERS,
     ArithmeticTask,
+    DatasetTask,
     ErrorProcess,
     GeneratedTask,
     InstructionsTask,
@@ -69,11 +71,14 @@ from askd.config.tasks import (
 __all__ = [
     "GRADERS",
     "SIDES",
+    "AdapterName",
     "Advantage",
     "AklTerm",
     "ArithmeticTask",
     "Benchmark",
     "Config",
+    "DatasetSource",
+    "DatasetTask",
     "Dtype",
     "EndpointJudge",
     "ErrorProcess",

@@ -26,7 +26,7 @@ from askd.config.stages import (
     Training,
     Try,
 )
-from askd.config.tasks import GeneratedTask, Pair, Task
+from askd.config.tasks import DatasetTask, GeneratedTask, Pair, Task
 
 
 class Config(Strict):
@@ -101,6 +101,9 @@ class Config(Strict):
             task = self.tasks[benchmark.task]
             if isinstance(task, GeneratedTask):
                 known("level", benchmark.level, f"benchmarks.{name}.level", task.levels)
+            if isinstance(task, DatasetTask):
+                levels = [source.level_name for source in getattr(task, benchmark.split)]
+                known("level", benchmark.level, f"benchmarks.{name}.level", levels)
         for name, table in self.tables.items():
             for pair in table.pairs:
                 known("pair", pair, f"tables.{name}.pairs", self.pairs)

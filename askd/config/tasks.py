@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, PositiveInt, WithJsonSchema, model_validator
 
 from askd.config.base import Fraction, Name, Strict, nearest
+from askd.config.datasets import DatasetSource
 
 # The graders of askd; each is a module of askd.rewards.
 GRADERS = ("arithmetic", "code", "judge", "math")
@@ -66,6 +67,11 @@ class ErrorProcess(Strict):
 class _Task(Strict):
     kind: str
     grader: str
+
+    @property
+    def files(self) -> list[str]:
+        """The user's own files that the prompts are read from."""
+        return []
 
     @property
     def module(self) -> str:
@@ -148,9 +154,31 @@ class JsonlTask(_Task):
         "reference, in a file below the working directory."
     )
 
+    @property
+    def files(self) -> list[str]:
+        """The user's own files that the prompts are read from."""
+        return [self.train, self.validation, self.test]
+
+
+class DatasetTask(_Task):
+    """Prompts of public data sets; each source is a level."""
+
+    kind: Literal["dataset"] = Field(description="Prompts of public data sets.")
+    train: list[DatasetSource] = Field(min_length=1, description="Sources of training prompts.")
+    validation: list[DatasetSource] = Field(min_length=1, description="Of validation prompts.")
+    test: list[DatasetSource] = Field(min_length=1, description="Of test prompts.")
+    grader: Grader = Field(description="Gives the rewards, as for `kind: jsonl`.")
+
+    @property
+    def files(self) -> list[str]:
+        """The user's own files that the prompts are read from."""
+        sources = [*self.train, *self.validation, *self.test]
+        return sorted({source.path for source in sources if source.path is not None})
+
 
 Task = Annotated[
-    ArithmeticTask | ProgramsTask | InstructionsTask | JsonlTask, Field(discriminator="kind")
+    ArithmeticTask | ProgramsTask | InstructionsTask | JsonlTask | DatasetTask,
+    Field(discriminator="kind"),
 ]
 
 
