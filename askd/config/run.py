@@ -26,7 +26,7 @@ from askd.config.stages import (
     Training,
     Try,
 )
-from askd.config.tasks import DatasetTask, GeneratedTask, Pair, Task
+from askd.config.tasks import DatasetTask, GeneratedTask, Pair, PairSection, Task
 
 
 class Config(Strict):
@@ -42,6 +42,12 @@ class Config(Strict):
     threads: PositiveInt = Field(default=1, description="CPU threads of a job with a model.")
     gpus: Annotated[int, Field(ge=0)] = Field(
         default=0, description="GPUs that a job with a model takes; 0 runs on the CPU."
+    )
+    memory_mb: PositiveInt = Field(
+        default=4000, description="Main memory of a job with a model, in MB, for a cluster."
+    )
+    runtime_minutes: PositiveInt = Field(
+        default=60, description="Longest time of a job with a model, in minutes, for a cluster."
     )
     seeds: PositiveInt = Field(description="Number of seeds; they are 0, 1, ...")
     rounds: PositiveInt = Field(description="Rounds: sample, grade, project, train.")
@@ -154,9 +160,12 @@ class Config(Strict):
 
     @model_validator(mode="after")
     def _settings_agree(self) -> Config:
-        refreshes = [self.training.refresh_every]
-        refreshes += [method.refresh_every for method in self.methods.values()]
-        if self.advantage.sides == "joint" and any(refreshes):
+        own = [method.refresh_every for method in self.methods.values()]
+        if any(
+            self.section("advantage", pair).sides == "joint"
+            and any([self.section("training", pair).refresh_every, *own])
+            for pair in self.pairs
+        ):
             raise ValueError(
                 "advantage.sides: joint needs training.refresh_every: 0, since refreshed student "
                 "outputs have no teacher outputs of the same age to be pooled with"
@@ -176,7 +185,7 @@ class Config(Strict):
                     )
             if min(self.sweep.seeds) < self.seeds:
                 raise ValueError("sweep.seeds: the seeds of the tables are not for choosing")
-        if self.rollout.temperature == 0:
+        if any(self.section("rollout", pair).temperature == 0 for pair in self.pairs):
             raise ValueError("rollout.temperature: 0 gives equal samples; use a positive one")
         return self
 
@@ -186,6 +195,19 @@ class Config(Strict):
             for name in self.methods:
                 self.method(pair, name)
         return self
+
+    def section(self, name: PairSection, pair: str) -> Any:
+        """The section `name` as `pair` runs it.
+
+        Raises:
+            AskdError: what the pair's `settings` say of it is not valid.
+        """
+        common: Strict = getattr(self, name)
+        own = self.pairs[pair].settings.get(name)
+        if own is None:
+            return common
+        merged = _merged(common.model_dump(exclude_unset=True), own)
+        return validate(type(common), merged, f"pairs.{pair}.settings.{name}")
 
     def with_sweep_variants(self) -> Config:
         """This configuration with each try of the sweep as a method more."""

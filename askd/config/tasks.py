@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PositiveInt, WithJsonSchema, model_validator
 
@@ -182,6 +182,10 @@ Task = Annotated[
 ]
 
 
+# Sections of the configuration that a pair may change.
+PairSection = Literal["rollout", "advantage", "skewness", "training"]
+
+
 class Pair(Strict):
     """A teacher and the student that it is distilled into."""
 
@@ -190,6 +194,11 @@ class Pair(Strict):
     task: str = Field(description="Name of the task whose prompts are trained on.")
     label: str = Field(description="Heading in tables: the pair's counterpart in the paper.")
     note: str = Field(default="", description="What kind of teacher this is, for captions.")
+    settings: dict[PairSection, dict[str, Any]] = Field(
+        default={},
+        description="Parts of the sections that differ for this pair, by section. Evaluation uses "
+        "the common `rollout`.",
+    )
     tuned_as: str | None = Field(
         default=None,
         description="Pair whose tuned settings this one uses; null: its own, or the default.",

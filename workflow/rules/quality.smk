@@ -38,7 +38,7 @@ rule project:
     params:
         settings=lambda wildcards: as_json(LAYOUT.advantage_of(wildcards)),
         beta=LAYOUT.beta_of,
-        pooled="--pooled-with" if CONFIG.advantage.sides == "joint" else "",
+        pooled=lambda wildcards, input: "--pooled-with" if input.pooled else "",
         code=digest("askd.rewards.project"),
     message:
         "Project: {wildcards.pair}, {wildcards.run}, seed {wildcards.seed}, round {wildcards.round}, {wildcards.side}"

@@ -19,7 +19,7 @@ rule schedule:
     conda:
         "../../envs/data.yaml"
     params:
-        settings=as_json(CONFIG.training),
+        settings=lambda wildcards: as_json(LAYOUT.section("training", wildcards)),
         rounds=CONFIG.rounds,
         code=digest("askd.training.schedule"),
     message:
@@ -44,11 +44,11 @@ rule rollout_teacher:
         "../../envs/rollout.yaml"
     threads: CONFIG.threads
     resources:
-        gpu=CONFIG.gpus,
+        **MODEL_JOB,
     params:
-        settings=as_json(CONFIG.rollout),
+        settings=lambda wildcards: as_json(LAYOUT.section("rollout", wildcards)),
         model=subpath(input.model, parent=True),
-        steps=CONFIG.training.steps_per_round,
+        steps=lambda wildcards: LAYOUT.section("training", wildcards).steps_per_round,
         state=f"{LAYOUT.state}/{{pair}}/shared/seed{{seed}}/round{{round}}/teacher",
         code=digest("askd.rollout.stage"),
     message:
@@ -76,9 +76,9 @@ rule rollout_student:
         "../../envs/rollout.yaml"
     threads: CONFIG.threads
     resources:
-        gpu=CONFIG.gpus,
+        **MODEL_JOB,
     params:
-        settings=as_json(CONFIG.rollout),
+        settings=lambda wildcards: as_json(LAYOUT.section("rollout", wildcards)),
         model=subpath(input.model, parent=True),
         steps=LAYOUT.window,
         policy=LAYOUT.policy_options,
@@ -109,12 +109,12 @@ rule score:
         "../../envs/rollout.yaml"
     threads: CONFIG.threads
     resources:
-        gpu=CONFIG.gpus,
+        **MODEL_JOB,
     params:
         teacher=subpath(input.teacher, parent=True),
         student=subpath(input.student, parent=True),
-        batch_size=CONFIG.rollout.batch_size,
-        head_chunk=CONFIG.training.head_chunk,
+        batch_size=lambda wildcards: LAYOUT.section("rollout", wildcards).batch_size,
+        head_chunk=lambda wildcards: LAYOUT.section("training", wildcards).head_chunk,
         code=digest("askd.rollout.stage"),
     message:
         "Score: {wildcards.pair}, {wildcards.run}, seed {wildcards.seed}, round {wildcards.round}, {wildcards.side}"

@@ -23,7 +23,7 @@ rule train:
         "../../envs/train.yaml"
     threads: CONFIG.threads
     resources:
-        gpu=CONFIG.gpus,
+        **MODEL_JOB,
     params:
         settings=LAYOUT.train_settings,
         begin=lambda wildcards: int(wildcards.round) - 1,
