@@ -36,6 +36,7 @@ from askd.config.models import (
     WarmStart,
     WarmStartedModel,
 )
+from askd.config.plan import Architecture, Device, Lengths, Plan
 from askd.config.run import Config, schema
 from askd.config.sandbox import SandboxLimits, SandboxSettings
 from askd.config.stages import (
@@ -75,11 +76,13 @@ __all__ = [
     "AdapterName",
     "Advantage",
     "AklTerm",
+    "Architecture",
     "ArithmeticTask",
     "Benchmark",
     "Config",
     "DatasetSource",
     "DatasetTask",
+    "Device",
     "Dtype",
     "EndpointJudge",
     "ErrorProcess",
@@ -94,6 +97,7 @@ __all__ = [
     "JsonlTask",
     "Judge",
     "KlTerm",
+    "Lengths",
     "Level",
     "Lora",
     "Method",
@@ -104,6 +108,7 @@ __all__ = [
     "NllTerm",
     "Pair",
     "PairSection",
+    "Plan",
     "Policy",
     "PolicyGradientTerm",
     "PretrainedFromScratch",

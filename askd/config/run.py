@@ -12,6 +12,7 @@ from askd.config.base import Name, Strict, nearest, validate
 from askd.config.judge import Judge, RuleJudge
 from askd.config.methods import Method
 from askd.config.models import Model, PretrainedFromScratch, WarmStartedModel
+from askd.config.plan import Plan
 from askd.config.sandbox import SandboxSettings
 from askd.config.stages import (
     Advantage,
@@ -79,6 +80,8 @@ class Config(Strict):
         default=None, description="Gradient variance and training curves."
     )
 
+    plan: Plan = Field(default=Plan(), description="Assumptions of the estimate of the costs.")
+
     @model_validator(mode="after")
     def _references_exist(self) -> Config:
         def known(kind: str, name: str, where: str, names: Iterable[str]) -> None:
@@ -135,6 +138,11 @@ class Config(Strict):
                 known("benchmark", benchmark, "sweep.benchmarks", self.benchmarks)
             for method in self.sweep.alternatives:
                 known("method", method, "sweep.alternatives", self.sweep.methods)
+        known("device", self.plan.device, "plan.device", self.plan.devices)
+        for name in self.plan.models:
+            known("model", name, "plan.models", self.models)
+        for name in self.plan.lengths:
+            known("task", name, "plan.lengths", self.tasks)
         for name, method in self.methods.items():
             if method.tuned_as is not None:
                 known("method", method.tuned_as, f"methods.{name}.tuned_as", self.methods)
