@@ -19,7 +19,8 @@ GIB = 2**30
 ABOUT = (
     "All numbers are estimates: operations from the sizes of models and the mean lengths of texts, "
     "hours from the part of the peak that each kind of work is assumed to reach (`plan` in the "
-    "configuration). Figures, gradient variance, tables and reports take minutes and are left out."
+    "configuration), memory of models and texts without that of the process. Figures, gradient "
+    "variance, tables and reports take minutes and are left out; so is the running of programs."
 )
 
 
