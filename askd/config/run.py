@@ -199,7 +199,9 @@ class Config(Strict):
 
     @model_validator(mode="after")
     def _chosen_settings_fit(self) -> Config:
-        for pair in self.pairs:
+        for pair, own in self.pairs.items():
+            for section in own.settings:
+                self.section(section, pair)
             for name in self.methods:
                 self.method(pair, name)
         return self

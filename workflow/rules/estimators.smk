@@ -37,7 +37,9 @@ rule variance:
                 ),
                 "grader": CONFIG.tasks[ESTIMATORS_PAIR.task].grader,
                 "sandbox": LAYOUT.sandbox_of(ESTIMATORS_PAIR.task),
-                "prompts_per_batch": CONFIG.section("training", CONFIG.estimators.pair).prompts_per_step,
+                "prompts_per_batch": CONFIG.section(
+                    "training", CONFIG.estimators.pair
+                ).prompts_per_step,
             }
         ),
         teacher=subpath(input.teacher, parent=True),

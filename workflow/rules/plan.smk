@@ -15,9 +15,9 @@ rule plan_report:
         f"{PLANNED}_jobs.csv",
     log:
         f"{LAYOUT.logs}/plan.log",
+    localrule: True
     conda:
         "../../envs/data.yaml"
-    localrule: True
     params:
         settings=as_json(config),
         prefix=PLANNED,

@@ -189,11 +189,19 @@ def _stages_csv(config: Config, jobs: list[Job]) -> str:
 def _jobs_csv(config: Config, jobs: list[Job]) -> str:
     names = ("stage", "name", "pair", "sampled", "trained", "operations", "memory", "disk", "state")
     device, light = config.plan.devices[config.plan.device], config.plan.light_seconds
+    # What the workflow asks a cluster for; jobs without a model leave it to the profile.
+    asked = (config.gpus, config.threads, config.memory_mb, config.runtime_minutes)
     rows = [
-        (*(getattr(job, name) for name in names), job.judged, seconds(job, device, light))
+        (
+            *(getattr(job, name) for name in names),
+            job.judged,
+            seconds(job, device, light),
+            *(asked if job.memory else (0, 1, "", "")),
+        )
         for job in jobs
     ]
-    return _csv((*names, "judged", "seconds"), rows)
+    columns = ("judged", "seconds", "gpus", "threads", "asked_memory_mb", "asked_minutes")
+    return _csv((*names, *columns), rows)
 
 
 def _csv(columns: Sequence[str], rows: Iterable[Sequence]) -> str:
