@@ -30,6 +30,7 @@ from askd.config import (
     Method,
     ModelFromSource,
     Pair,
+    PairSection,
     SandboxSettings,
     Strict,
     Task,
@@ -165,8 +166,7 @@ class Layout:
 
     def source_files(self, wildcards: Any) -> list[str]:
         """The user's own files of a task that is not generated."""
-        task = self.config.tasks[wildcards.task]
-        return [] if task.kind != "jsonl" else [task.train, task.validation, task.test]
+        return self.config.tasks[wildcards.task].files
 
     def training_prompts(self, wildcards: Any) -> str:
         """The prompts that a job's pair is trained on."""
@@ -255,9 +255,13 @@ class Layout:
 
     # --- rollouts and their quality ------------------------------------------------------------
 
+    def section(self, name: PairSection, wildcards: Any) -> Any:
+        """A section of the configuration as a job's pair runs it."""
+        return self.config.section(name, wildcards.pair)
+
     def training_of(self, wildcards: Any) -> Training:
         """The training settings of a run."""
-        method, training = self.method_of(wildcards), self.config.training
+        method, training = self.method_of(wildcards), self.section("training", wildcards)
         if method is None or method.refresh_every is None:
             return training
         return training.model_copy(update={"refresh_every": method.refresh_every})
@@ -309,7 +313,7 @@ class Layout:
 
     def advantage_of(self, wildcards: Any) -> Advantage:
         """The normalisation of rewards of a run."""
-        method, advantage = self.method_of(wildcards), self.config.advantage
+        method, advantage = self.method_of(wildcards), self.section("advantage", wildcards)
         if method is None or method.projection is None or method.projection.normalization is None:
             return advantage
         return advantage.model_copy(update={"normalization": method.projection.normalization})
@@ -318,13 +322,13 @@ class Layout:
         """The scale of a run's projection."""
         method = self.method_of(wildcards)
         own = method.projection.beta if method and method.projection else None
-        return own or self.config.skewness.beta
+        return own or self.section("skewness", wildcards).beta
 
     # --- training ------------------------------------------------------------------------------
 
     def train_tables(self, wildcards: Any) -> dict[str, str]:
         """The tables that a training reads, by option of the train stage."""
-        config, method = self.config, self.method_of(wildcards)
+        method, rollout = self.method_of(wildcards), self.section("rollout", wildcards)
         begin = int(wildcards.round) - 1
         own = f"{self.root}/{wildcards.pair}/{wildcards.method}/seed{{seed}}"
         tables = {}
@@ -334,14 +338,14 @@ class Layout:
             folder = self.outputs(wildcards, begin, of_model)
             tables[f"{of_model}_rollouts"] = f"{folder}/rollouts.parquet"
             # Outputs that were sampled unwarped carry their teacher log-probabilities.
-            if method.is_sampled(side) and (side == "sgo" or not config.rollout.is_plain):
+            if method.is_sampled(side) and (side == "sgo" or not rollout.is_plain):
                 tables[f"{of_model}_scores"] = f"{folder}/scores.parquet"
             if method.uses_rewards(side):
                 tables[f"{of_model}_rewards"] = f"{folder}/rewards.parquet"
                 # Moments that are pooled with a run's own student outputs are its own.
                 if method.projection is not None:
                     folder = f"{own}/round{begin}/{of_model}"
-                elif config.advantage.sides == "joint" and side == "tgo":
+                elif self.advantage_of(wildcards).sides == "joint" and side == "tgo":
                     student = self.outputs(wildcards, begin, "student")
                     folder = student.removesuffix("student") + "teacher"
                 tables[f"{of_model}_skewness"] = f"{folder}/skewness.parquet"
@@ -364,7 +368,7 @@ class Layout:
                 "learning_rate": config.learning_rate(wildcards.pair, wildcards.method),
                 "rounds": config.rounds,
                 "training": self.training_of(wildcards),
-                "rollout": config.rollout,
+                "rollout": self.section("rollout", wildcards),
                 "advantage": self.advantage_of(wildcards),
                 "skewness": {"beta": self.beta_of(wildcards)},
                 "grader": self.task_of(wildcards).grader,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from askd import entry_point
-from askd.config import GRADERS, Config, JsonlTask, ModelFromSource
+from askd.config import GRADERS, Config, DatasetTask, JsonlTask, ModelFromSource
 from askd.errors import AskdError
 from askd.provenance import digest
 
@@ -21,6 +21,12 @@ def check_own_files(config: Config) -> None:
             Python.
     """
     for name, task in config.tasks.items():
+        if isinstance(task, DatasetTask):
+            for path in task.files:
+                if not Path(path).is_file():
+                    raise AskdError(
+                        f"tasks.{name}: no file {path} in the working directory ({Path.cwd()})."
+                    )
         if not isinstance(task, JsonlTask):
             continue
         for split in ("train", "validation", "test"):

@@ -62,12 +62,15 @@ def _tree(module: str) -> ast.Module:
         raise AskdError(f"{path}: not Python ({error}).") from error
 
 
-def _imports(module: str) -> Iterator[str]:
+@cache  # a workflow asks for some hundred digests of the same modules
+def _imports(module: str) -> tuple[str, ...]:
     ours = module.split(".")[0] == "askd"
-    for name in _imported_names(module):
+    return tuple(
+        name
+        for name in _imported_names(module)
         # What lies in the user's folder by the name of a library is none of askd's.
-        if _path(name) and (name.split(".")[0] == "askd" or not ours):
-            yield name
+        if _path(name) and (name.split(".")[0] == "askd" or not ours)
+    )
 
 
 def _imported_names(module: str) -> Iterator[str]:

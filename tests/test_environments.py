@@ -20,8 +20,10 @@ LOCK = {
 CONDA_NAMES = {"pytorch": "torch"}
 
 
-def requirements() -> list[Requirement]:
-    listed = PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"]
+def requirements(*extras: str) -> list[Requirement]:
+    listed = list(PROJECT["dependencies"])
+    for extra in ("dev", *extras):
+        listed += PROJECT["optional-dependencies"][extra]
     return [Requirement(line) for line in listed]
 
 
@@ -39,7 +41,7 @@ def test_lock_is_what_is_installed():
 def test_conda_environments_are_bounded_and_agree_with_the_project(path):
     environment = yaml.safe_load(path.read_text())
     assert environment["channels"] == ["conda-forge", "nodefaults"]
-    ranges = {requirement.name: requirement.specifier for requirement in requirements()}
+    ranges = {requirement.name: requirement.specifier for requirement in requirements("hub")}
     listed = environment["dependencies"]
     # What conda-forge does not have comes from PyPI.
     from_pypi = [name for item in listed if isinstance(item, dict) for name in item["pip"]]

@@ -25,6 +25,7 @@ def package(tmp_path, monkeypatch) -> Path:
 def forget() -> None:
     provenance._tree.cache_clear()
     provenance._code.cache_clear()
+    provenance._imports.cache_clear()
 
 
 def write(package: Path, **modules: str) -> None:

@@ -133,6 +133,18 @@ def times(
 
 
 @app.command()
+def plan(
+    settings: Annotated[str, option("JSON of the whole configuration.")],
+    output: Annotated[Path, option("Files to write, without their endings csv and md.")],
+) -> None:
+    """Write what a run will cost, and print it; no model is loaded."""
+    from askd.config import Config, validated_json
+    from askd.reporting.plan.stage import plan as run
+
+    typer.echo(run(validated_json(Config, settings), output), nl=False)
+
+
+@app.command()
 def report(settings: Settings, output: Output) -> None:
     """Write one page of all results."""
     from askd.config import validated_json

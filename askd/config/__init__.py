@@ -6,6 +6,7 @@ one key reruns only what depends on it.
 """
 
 from askd.config.base import Strict, nearest, validate, validated_json
+from askd.config.datasets import AdapterName, DatasetSource
 from askd.config.judge import EndpointJudge, Judge, RuleJudge
 from askd.config.methods import (
     SIDES,
@@ -35,6 +36,7 @@ from askd.config.models import (
     WarmStart,
     WarmStartedModel,
 )
+from askd.config.plan import Architecture, Device, Lengths, Plan
 from askd.config.run import Config, schema
 from askd.config.sandbox import SandboxLimits, SandboxSettings
 from askd.config.stages import (
@@ -56,12 +58,14 @@ from askd.config.tasks import (
     GRADERS,
     ArithmeticTask,
     ChainSumTask,
+    DatasetTask,
     ErrorProcess,
     GeneratedTask,
     InstructionsTask,
     JsonlTask,
     Level,
     Pair,
+    PairSection,
     ProgramsTask,
     Task,
     grader_module,
@@ -70,12 +74,17 @@ from askd.config.tasks import (
 __all__ = [
     "GRADERS",
     "SIDES",
+    "AdapterName",
     "Advantage",
     "AklTerm",
+    "Architecture",
     "ArithmeticTask",
     "Benchmark",
     "ChainSumTask",
     "Config",
+    "DatasetSource",
+    "DatasetTask",
+    "Device",
     "Dtype",
     "EndpointJudge",
     "ErrorProcess",
@@ -90,6 +99,7 @@ __all__ = [
     "JsonlTask",
     "Judge",
     "KlTerm",
+    "Lengths",
     "Level",
     "Lora",
     "Method",
@@ -99,6 +109,8 @@ __all__ = [
     "ModelFromSource",
     "NllTerm",
     "Pair",
+    "PairSection",
+    "Plan",
     "Policy",
     "PolicyGradientTerm",
     "PretrainedFromScratch",

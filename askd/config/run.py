@@ -12,6 +12,7 @@ from askd.config.base import Name, Strict, nearest, validate
 from askd.config.judge import Judge, RuleJudge
 from askd.config.methods import Method
 from askd.config.models import Model, PretrainedFromScratch, WarmStartedModel
+from askd.config.plan import Plan
 from askd.config.sandbox import SandboxSettings
 from askd.config.stages import (
     Advantage,
@@ -26,7 +27,7 @@ from askd.config.stages import (
     Training,
     Try,
 )
-from askd.config.tasks import GeneratedTask, Pair, Task
+from askd.config.tasks import DatasetTask, GeneratedTask, Pair, PairSection, Task
 
 
 class Config(Strict):
@@ -42,6 +43,12 @@ class Config(Strict):
     threads: PositiveInt = Field(default=1, description="CPU threads of a job with a model.")
     gpus: Annotated[int, Field(ge=0)] = Field(
         default=0, description="GPUs that a job with a model takes; 0 runs on the CPU."
+    )
+    memory_mb: PositiveInt = Field(
+        default=4000, description="Main memory of a job with a model, in MB, for a cluster."
+    )
+    runtime_minutes: PositiveInt = Field(
+        default=60, description="Longest time of a job with a model, in minutes, for a cluster."
     )
     seeds: PositiveInt = Field(description="Number of seeds; they are 0, 1, ...")
     rounds: PositiveInt = Field(description="Rounds: sample, grade, project, train.")
@@ -73,6 +80,8 @@ class Config(Strict):
         default=None, description="Gradient variance and training curves."
     )
 
+    plan: Plan = Field(default=Plan(), description="Assumptions of the estimate of the costs.")
+
     @model_validator(mode="after")
     def _references_exist(self) -> Config:
         def known(kind: str, name: str, where: str, names: Iterable[str]) -> None:
@@ -101,6 +110,9 @@ class Config(Strict):
             task = self.tasks[benchmark.task]
             if isinstance(task, GeneratedTask):
                 known("level", benchmark.level, f"benchmarks.{name}.level", task.levels)
+            if isinstance(task, DatasetTask):
+                levels = [source.level_name for source in getattr(task, benchmark.split)]
+                known("level", benchmark.level, f"benchmarks.{name}.level", levels)
         for name, table in self.tables.items():
             for pair in table.pairs:
                 known("pair", pair, f"tables.{name}.pairs", self.pairs)
@@ -126,6 +138,11 @@ class Config(Strict):
                 known("benchmark", benchmark, "sweep.benchmarks", self.benchmarks)
             for method in self.sweep.alternatives:
                 known("method", method, "sweep.alternatives", self.sweep.methods)
+        known("device", self.plan.device, "plan.device", self.plan.devices)
+        for name in self.plan.models:
+            known("model", name, "plan.models", self.models)
+        for name in self.plan.lengths:
+            known("task", name, "plan.lengths", self.tasks)
         for name, method in self.methods.items():
             if method.tuned_as is not None:
                 known("method", method.tuned_as, f"methods.{name}.tuned_as", self.methods)
@@ -151,9 +168,12 @@ class Config(Strict):
 
     @model_validator(mode="after")
     def _settings_agree(self) -> Config:
-        refreshes = [self.training.refresh_every]
-        refreshes += [method.refresh_every for method in self.methods.values()]
-        if self.advantage.sides == "joint" and any(refreshes):
+        own = [method.refresh_every for method in self.methods.values()]
+        if any(
+            self.section("advantage", pair).sides == "joint"
+            and any([self.section("training", pair).refresh_every, *own])
+            for pair in self.pairs
+        ):
             raise ValueError(
                 "advantage.sides: joint needs training.refresh_every: 0, since refreshed student "
                 "outputs have no teacher outputs of the same age to be pooled with"
@@ -173,16 +193,31 @@ class Config(Strict):
                     )
             if min(self.sweep.seeds) < self.seeds:
                 raise ValueError("sweep.seeds: the seeds of the tables are not for choosing")
-        if self.rollout.temperature == 0:
+        if any(self.section("rollout", pair).temperature == 0 for pair in self.pairs):
             raise ValueError("rollout.temperature: 0 gives equal samples; use a positive one")
         return self
 
     @model_validator(mode="after")
     def _chosen_settings_fit(self) -> Config:
-        for pair in self.pairs:
+        for pair, own in self.pairs.items():
+            for section in own.settings:
+                self.section(section, pair)
             for name in self.methods:
                 self.method(pair, name)
         return self
+
+    def section(self, name: PairSection, pair: str) -> Any:
+        """The section `name` as `pair` runs it.
+
+        Raises:
+            AskdError: what the pair's `settings` say of it is not valid.
+        """
+        common: Strict = getattr(self, name)
+        own = self.pairs[pair].settings.get(name)
+        if own is None:
+            return common
+        merged = _merged(common.model_dump(exclude_unset=True), own)
+        return validate(type(common), merged, f"pairs.{pair}.settings.{name}")
 
     def with_sweep_variants(self) -> Config:
         """This configuration with each try of the sweep as a method more."""

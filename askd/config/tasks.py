@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PositiveInt, WithJsonSchema, model_validator
 
 from askd.config.base import Fraction, Name, Strict, nearest
+from askd.config.datasets import DatasetSource
 
 # The graders of askd; each is a module of askd.rewards.
 GRADERS = ("arithmetic", "code", "judge", "math")
@@ -66,6 +67,11 @@ class ErrorProcess(Strict):
 class _Task(Strict):
     kind: str
     grader: str
+
+    @property
+    def files(self) -> list[str]:
+        """The user's own files that the prompts are read from."""
+        return []
 
     @property
     def module(self) -> str:
@@ -158,11 +164,36 @@ class JsonlTask(_Task):
         "below the working directory."
     )
 
+    @property
+    def files(self) -> list[str]:
+        """The user's own files that the prompts are read from."""
+        return [self.train, self.validation, self.test]
+
+
+class DatasetTask(_Task):
+    """Prompts of public data sets; each source is a level."""
+
+    kind: Literal["dataset"] = Field(description="Prompts of public data sets.")
+    train: list[DatasetSource] = Field(min_length=1, description="Sources of training prompts.")
+    validation: list[DatasetSource] = Field(min_length=1, description="Of validation prompts.")
+    test: list[DatasetSource] = Field(min_length=1, description="Of test prompts.")
+    grader: Grader = Field(description="Gives the rewards, as for `kind: jsonl`.")
+
+    @property
+    def files(self) -> list[str]:
+        """The user's own files that the prompts are read from."""
+        sources = [*self.train, *self.validation, *self.test]
+        return sorted({source.path for source in sources if source.path is not None})
+
 
 Task = Annotated[
-    ArithmeticTask | ChainSumTask | ProgramsTask | InstructionsTask | JsonlTask,
+    ArithmeticTask | ChainSumTask | ProgramsTask | InstructionsTask | JsonlTask | DatasetTask,
     Field(discriminator="kind"),
 ]
+
+
+# Sections of the configuration that a pair may change.
+PairSection = Literal["rollout", "advantage", "skewness", "training"]
 
 
 class Pair(Strict):
@@ -173,6 +204,11 @@ class Pair(Strict):
     task: str = Field(description="Name of the task whose prompts are trained on.")
     label: str = Field(description="Heading in tables: the pair's counterpart in the paper.")
     note: str = Field(default="", description="What kind of teacher this is, for captions.")
+    settings: dict[PairSection, dict[str, Any]] = Field(
+        default={},
+        description="Parts of the sections that differ for this pair, by section. Evaluation uses "
+        "the common `rollout`.",
+    )
     tuned_as: str | None = Field(
         default=None,
         description="Pair whose tuned settings this one uses; null: its own, or the default.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import dataclass
 from pathlib import Path
 
 from askd.artifacts import write_text
@@ -18,22 +19,16 @@ def times(benchmarks: Path, output: Path) -> None:
     Seconds are wall-clock, added up over jobs, of which several may have run at once; memory is
     the largest resident set of a job in MB.
     """
-    rows = []
-    for folder in sorted(path for path in benchmarks.iterdir() if path.is_dir()):
-        jobs = [job for path in sorted(folder.glob("*.tsv")) for job in _read(path)]
-        if not jobs:  # a stage that is running for the first time, as this one may be
-            continue
-        seconds = [float(job["s"]) for job in jobs]
-        memory = [float(job["max_rss"]) for job in jobs if job["max_rss"] not in ("-", "NA")]
-        rows.append(
-            (
-                folder.name,
-                str(len(jobs)),
-                f"{sum(seconds):.1f}",
-                f"{sum(seconds) / len(seconds):.1f}",
-                f"{max(memory):.0f}" if memory else "",
-            )
+    rows = [
+        (
+            stage.name,
+            str(stage.jobs),
+            f"{stage.seconds:.1f}",
+            f"{stage.seconds / stage.jobs:.1f}",
+            "" if stage.memory_mb is None else f"{stage.memory_mb:.0f}",
         )
+        for stage in measured(benchmarks)
+    ]
     if not rows:
         raise AskdError(f"{benchmarks}: no benchmark files; run the workflow first.")
     rows.sort(key=lambda row: -float(row[2]))
@@ -42,6 +37,29 @@ def times(benchmarks: Path, output: Path) -> None:
     csv.writer(text, lineterminator="\n").writerows([COLUMNS, *rows])
     write_text(output.with_suffix(".csv"), text.getvalue())
     write_text(output.with_suffix(".md"), _markdown(rows))
+
+
+@dataclass(frozen=True)
+class StageTime:
+    """What the jobs of a stage took: seconds in all, and the largest resident set of one in MB."""
+
+    name: str
+    jobs: int
+    seconds: float
+    memory_mb: float | None
+
+
+def measured(benchmarks: Path) -> list[StageTime]:
+    """The stages below the folder `benchmarks` of which jobs have run, by name."""
+    found = []
+    for folder in sorted(path for path in benchmarks.glob("*") if path.is_dir()):
+        jobs = [job for path in sorted(folder.glob("*.tsv")) for job in _read(path)]
+        if not jobs:  # a stage that is running for the first time, as this one may be
+            continue
+        memory = [float(job["max_rss"]) for job in jobs if job["max_rss"] not in ("-", "NA")]
+        seconds = sum(float(job["s"]) for job in jobs)
+        found.append(StageTime(folder.name, len(jobs), seconds, max(memory, default=None)))
+    return found
 
 
 def _read(path: Path) -> list[dict[str, str]]:

@@ -32,6 +32,12 @@ except AskdError as error:
     sys.exit(f"error: {error}")
 
 LAYOUT = Layout(CONFIG)
+# What every job with a model asks for.
+MODEL_JOB = {
+    "gpu": CONFIG.gpus,
+    "mem_mb": CONFIG.memory_mb,
+    "runtime": CONFIG.runtime_minutes,
+}
 
 
 wildcard_constraints:

@@ -25,20 +25,22 @@ rule variance:
         "../../envs/train.yaml"
     threads: CONFIG.threads
     resources:
-        gpu=CONFIG.gpus,
+        **MODEL_JOB,
     params:
         settings=as_json(
             {
-                "rollout": CONFIG.rollout,
-                "advantage": CONFIG.advantage,
-                "skewness": CONFIG.skewness,
-                "training": CONFIG.training.model_dump(
+                "rollout": CONFIG.section("rollout", CONFIG.estimators.pair),
+                "advantage": CONFIG.section("advantage", CONFIG.estimators.pair),
+                "skewness": CONFIG.section("skewness", CONFIG.estimators.pair),
+                "training": CONFIG.section("training", CONFIG.estimators.pair).model_dump(
                     include={"reduction", "micro_batch_size", "head_chunk"}
                 ),
                 "grader": CONFIG.tasks[ESTIMATORS_PAIR.task].grader,
                 "sandbox": LAYOUT.sandbox_of(ESTIMATORS_PAIR.task),
                 "judge": LAYOUT.judge_of(ESTIMATORS_PAIR.task),
-                "prompts_per_batch": CONFIG.training.prompts_per_step,
+                "prompts_per_batch": CONFIG.section(
+                    "training", CONFIG.estimators.pair
+                ).prompts_per_step,
             }
         ),
         teacher=subpath(input.teacher, parent=True),

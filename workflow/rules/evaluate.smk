@@ -33,7 +33,7 @@ for task, split, systems, seeds in LAYOUT.evaluations:
             "../../envs/evaluate.yaml"
         threads: CONFIG.threads
         resources:
-            gpu=CONFIG.gpus,
+            **MODEL_JOB,
         params:
             settings=LAYOUT.evaluate_settings(task, split),
             seeds=seed_options(seeds),

@@ -21,14 +21,14 @@ rule figures_data:
         "../../envs/evaluate.yaml"
     threads: CONFIG.threads
     resources:
-        gpu=CONFIG.gpus,
+        **MODEL_JOB,
     params:
         settings=as_json(
             {
-                "rollout": CONFIG.rollout,
-                "advantage": CONFIG.advantage,
-                "skewness": CONFIG.skewness,
-                "head_chunk": CONFIG.training.head_chunk,
+                "rollout": CONFIG.section("rollout", CONFIG.figures.pair),
+                "advantage": CONFIG.section("advantage", CONFIG.figures.pair),
+                "skewness": CONFIG.section("skewness", CONFIG.figures.pair),
+                "head_chunk": CONFIG.section("training", CONFIG.figures.pair).head_chunk,
                 "grader": CONFIG.tasks[FIGURES_PAIR.task].grader,
                 "sandbox": LAYOUT.sandbox_of(FIGURES_PAIR.task),
                 "judge": LAYOUT.judge_of(FIGURES_PAIR.task),
@@ -62,7 +62,7 @@ rule figures:
         "../../envs/report.yaml"
     params:
         data=subpath(input[0], parent=True),
-        beta=CONFIG.skewness.beta,
+        beta=CONFIG.section("skewness", CONFIG.figures.pair).beta,
         folder=subpath(output[0], parent=True),
         code=digest("askd.reporting.figures.stage"),
     message:

@@ -18,7 +18,7 @@ rule pretrain:
         "../../envs/train.yaml"
     threads: CONFIG.threads
     resources:
-        gpu=CONFIG.gpus,
+        **MODEL_JOB,
     params:
         settings=LAYOUT.pretrain_settings,
         folder=subpath(output[0], parent=True),
@@ -114,7 +114,7 @@ rule warm_start:
         "../../envs/train.yaml"
     threads: CONFIG.threads
     resources:
-        gpu=CONFIG.gpus,
+        **MODEL_JOB,
     params:
         settings=LAYOUT.warm_start_settings,
         models=lambda wildcards, input: [

@@ -22,14 +22,14 @@ rule preflight:
         "../../envs/rollout.yaml"
     threads: CONFIG.threads
     resources:
-        gpu=CONFIG.gpus,
+        **MODEL_JOB,
     params:
         teacher=subpath(input.teacher, parent=True),
         student=subpath(input.student, parent=True),
-        max_new_tokens=CONFIG.rollout.max_new_tokens,
-        rollout_batch=CONFIG.rollout.batch_size,
-        micro_batch=CONFIG.training.micro_batch_size,
-        head_chunk=CONFIG.training.head_chunk,
+        max_new_tokens=lambda wildcards: LAYOUT.section("rollout", wildcards).max_new_tokens,
+        rollout_batch=lambda wildcards: LAYOUT.section("rollout", wildcards).batch_size,
+        micro_batch=lambda wildcards: LAYOUT.section("training", wildcards).micro_batch_size,
+        head_chunk=lambda wildcards: LAYOUT.section("training", wildcards).head_chunk,
         results=LAYOUT.root,
         code=digest("askd.models.preflight.check"),
     message:

@@ -22,7 +22,7 @@ for group, seeds in LAYOUT.seeds.items():
         conda:
             "../../envs/data.yaml"
         params:
-            settings=as_json(CONFIG.training),
+            settings=lambda wildcards: as_json(LAYOUT.section("training", wildcards)),
             seeds=seed_options(seeds),
             rounds=CONFIG.rounds,
             output=of_job(f"{LAYOUT.shared}/schedule.parquet"),
@@ -56,13 +56,13 @@ for group, seeds in LAYOUT.seeds.items():
             SAMPLING_ENVIRONMENT
         threads: CONFIG.threads
         resources:
-            gpu=CONFIG.gpus,
+            **MODEL_JOB,
         params:
-            settings=as_json(CONFIG.rollout),
+            settings=lambda wildcards: as_json(LAYOUT.section("rollout", wildcards)),
             seeds=seed_options(seeds),
             model=LAYOUT.teacher,
             schedule=of_job(f"{LAYOUT.shared}/schedule.parquet"),
-            steps=CONFIG.training.steps_per_round,
+            steps=lambda wildcards: LAYOUT.section("training", wildcards).steps_per_round,
             output=of_job(f"{LAYOUT.shared}/round{{round}}/teacher/rollouts.parquet"),
             state=of_job(f"{LAYOUT.state}/{{pair}}/shared/seed{{seed}}/round{{round}}/teacher"),
             code=digest("askd.rollout.stage"),
@@ -99,9 +99,9 @@ for group, seeds in LAYOUT.seeds.items():
             SAMPLING_ENVIRONMENT
         threads: CONFIG.threads
         resources:
-            gpu=CONFIG.gpus,
+            **MODEL_JOB,
         params:
-            settings=as_json(CONFIG.rollout),
+            settings=lambda wildcards: as_json(LAYOUT.section("rollout", wildcards)),
             seeds=seed_options(seeds),
             model=LAYOUT.sampling_student,
             schedule=of_job(f"{LAYOUT.shared}/schedule.parquet"),
@@ -145,14 +145,14 @@ for group, seeds in LAYOUT.seeds.items():
             SAMPLING_ENVIRONMENT
         threads: CONFIG.threads
         resources:
-            gpu=CONFIG.gpus,
+            **MODEL_JOB,
         params:
             seeds=seed_options(seeds),
             teacher=LAYOUT.teacher,
             student=LAYOUT.untrained_student,
             rollouts=of_job(f"{LAYOUT.run}/round{{round}}/{{side}}/rollouts.parquet"),
-            settings=as_json(CONFIG.rollout),
-            head_chunk=CONFIG.training.head_chunk,
+            settings=lambda wildcards: as_json(LAYOUT.section("rollout", wildcards)),
+            head_chunk=lambda wildcards: LAYOUT.section("training", wildcards).head_chunk,
             output=of_job(f"{LAYOUT.run}/round{{round}}/{{side}}/scores.parquet"),
             code=digest("askd.rollout.stage"),
         message:

@@ -35,7 +35,7 @@ for group, seeds in LAYOUT.seeds.items():
             "../../envs/train.yaml"
         threads: CONFIG.threads
         resources:
-            gpu=CONFIG.gpus,
+            **MODEL_JOB,
         params:
             settings=LAYOUT.train_settings,
             seeds=seed_options(seeds),

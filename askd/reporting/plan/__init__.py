@@ -1,0 +1,1 @@
+"""What a run will cost: its jobs, tokens, operations, hours of a GPU, memory, disk, judge calls."""

@@ -1,0 +1,368 @@
+"""The jobs of a run that work with models or with their outputs, and what each one does.
+
+They are found as the workflow finds them: from the trainings that tables (and the estimators) show,
+back through the tables that each training reads. Figures, gradient variance, tables and reports
+take minutes, and are left out; so is the sweep, which is another target.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+from askd.config import Config, PretrainedFromScratch, PrunedModel, WarmStartedModel
+from askd.layout import UNTRAINED, Layout
+from askd.reporting.plan import costs
+from askd.reporting.plan.inputs import Inputs
+
+# Bytes of a sampled token on disk: its number, a log-probability, and some text.
+ROLLOUT_BYTES, SCORE_BYTES = 12, 4
+# Of a token that was trained on: its number, three log-probabilities, and some text.
+TRAINED_ON_BYTES = 20
+# Optimizer steps between the checkpoints are few: two are kept, and a third is being written.
+CHECKPOINTS = 3
+# Validation answers of a model that is trained on a task are few, and are left out.
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job; operations are by the part of the device's peak that they reach.
+
+    Attributes:
+        stage: the rule.
+        name: which one of the stage.
+        pair: the pair that it belongs to, or "" where several share it.
+        sampled: tokens of responses that are sampled.
+        trained: tokens of prompts and responses that are trained on.
+        sampling: operations of sampling with the configured engine.
+        sampling_transformers: operations of sampling within transformers.
+        scoring: operations of forward passes over whole texts.
+        training: operations of forward and backward passes.
+        memory: bytes on the device; 0 without a model.
+        disk: bytes that stay on disk.
+        state: bytes on disk while the job runs.
+        judged: comparisons with a baseline answer.
+    """
+
+    stage: str
+    name: str
+    pair: str = ""
+    sampled: float = 0
+    trained: float = 0
+    sampling: float = 0
+    sampling_transformers: float = 0
+    scoring: float = 0
+    training: float = 0
+    memory: float = 0
+    disk: float = 0
+    state: float = 0
+    judged: float = 0
+
+    @property
+    def operations(self) -> float:
+        """All operations of models."""
+        return self.sampling + self.sampling_transformers + self.scoring + self.training
+
+
+def jobs_of(config: Config, inputs: Inputs) -> list[Job]:
+    """The jobs of `config`, each once, in the order of the workflow."""
+    walk = _Walk(config, inputs)
+    walk.walk()
+    return list(walk.jobs.values())
+
+
+class _Walk:
+    def __init__(self, config: Config, inputs: Inputs) -> None:
+        self.config = config
+        self.inputs = inputs
+        self.layout = Layout(config)
+        self.jobs: dict[tuple[str, str], Job] = {}
+        pattern = re.escape(self.layout.run).replace(r"\{", "{").replace(r"\}", "}")
+        self._folder = re.compile(
+            pattern.format(pair="(?P<pair>[^/]+)", run="(?P<run>[^/]+)", seed=r"(?P<seed>\d+)")
+            + r"/round(?P<round>\d+)/(?P<side>teacher|student)/(?P<table>\w+)\.parquet"
+        )
+
+    def walk(self) -> None:
+        """Find all jobs."""
+        shown: dict[tuple[str, str], set[int]] = {}
+        evaluated: dict[tuple[str, str, str, str], None] = {}
+        for table in self.config.tables.values():
+            for pair in table.pairs:
+                for system in table.systems:
+                    if system not in UNTRAINED:
+                        shown.setdefault((pair, system), set()).update(range(self.config.seeds))
+                    for name in table.benchmarks:
+                        benchmark = self.config.benchmarks[name]
+                        evaluated[pair, system, benchmark.task, benchmark.split] = None
+        estimators = self.config.estimators
+        if estimators is not None:
+            shown.setdefault((estimators.pair, estimators.near), set()).add(0)
+            for method in estimators.methods:
+                seeds = range(self.config.seeds)
+                shown.setdefault((estimators.pair, method), set()).update(seeds)
+        pairs = dict.fromkeys([pair for pair, *_ in evaluated] + [pair for pair, _ in shown])
+        for pair in pairs:
+            for model in (self.config.pairs[pair].teacher, self.config.pairs[pair].student):
+                self._model(model)
+        tasks = {self.config.pairs[pair].task for pair in pairs}
+        for task in sorted(tasks | {task for *_, task, _ in evaluated}):
+            self._add(Job("prompts", task))
+        for (pair, method), seeds in shown.items():
+            for seed in sorted(seeds):
+                for round_ in range(1, self.config.rounds + 1):
+                    self._train(SimpleNamespace(pair=pair, method=method, seed=seed, round=round_))
+        for key in evaluated:
+            self._evaluate(*key)
+
+    def _add(self, job: Job) -> None:
+        self.jobs.setdefault((job.stage, job.name), job)
+
+    # --- models ----------------------------------------------------------------------------------
+
+    def _model(self, name: str) -> None:
+        model, size = self.config.models[name], self.inputs.size(name)
+        for origin in model.models:
+            self._model(origin)
+        if isinstance(model, PretrainedFromScratch):
+            self._supervised("pretrain", name, model, model.task)
+        elif isinstance(model, WarmStartedModel):
+            start = model.warm_start
+            self._add(Job("prompts", start.task))
+            self._supervised("warm_start", name, start, start.task)
+        else:
+            stage = "prune" if isinstance(model, PrunedModel) else "fetch"
+            self._add(Job(stage, name, disk=size.parameters * costs.BYTES[self.dtype_of(name)]))
+
+    def _supervised(self, stage: str, name: str, model, task: str) -> None:
+        size, lengths = self.inputs.size(name), self.inputs.lengths[task]
+        tokens = lengths.prompt + lengths.response
+        texts = model.steps * model.batch_size
+        teacher = getattr(model, "teacher", None)
+        responses = texts if teacher else 0
+        self._add(
+            Job(
+                stage,
+                name,
+                sampled=responses * lengths.response,
+                trained=texts * tokens,
+                sampling_transformers=costs.sampling(
+                    self.inputs.size(teacher), responses, lengths.prompt, lengths.response
+                )
+                if teacher
+                else 0,
+                training=costs.training(size, texts, tokens),
+                memory=costs.training_memory(
+                    size,
+                    self.inputs.size(teacher) if teacher else None,
+                    getattr(model, "micro_batch_size", model.batch_size),
+                    tokens,
+                    self.config.training.head_chunk,
+                    "float32",
+                ),
+                disk=size.parameters * 4,
+                state=CHECKPOINTS * size.parameters * 12,
+            )
+        )
+
+    def dtype_of(self, name: str) -> str:
+        """The type of a model's weights in its folder."""
+        model = self.config.models[name]
+        if isinstance(model, PrunedModel):
+            return self.dtype_of(model.prune.model)
+        return getattr(model, "dtype", None) or "float32"
+
+    # --- a round ---------------------------------------------------------------------------------
+
+    def _of(self, wildcards):
+        """The models, lengths and sections of a job's pair."""
+        pair = self.config.pairs[wildcards.pair]
+        return (
+            self.inputs.size(pair.teacher),
+            self.inputs.size(pair.student),
+            self.inputs.lengths[pair.task],
+            self.config.section("rollout", wildcards.pair),
+            self.config.section("training", wildcards.pair),
+        )
+
+    def _prompts(self, wildcards, steps: int) -> int:
+        """Distinct prompts of so many steps."""
+        training = self.config.section("training", wildcards.pair)
+        task = self.config.pairs[wildcards.pair].task
+        known = sum(self.inputs.rows(task, "train").values())
+        return min(steps * training.prompts_per_step, known)
+
+    def _table(self, path: str) -> None:
+        """The jobs behind a table of a round: those that make it, and those before them."""
+        found = self._folder.fullmatch(path)
+        where = SimpleNamespace(**found.groupdict())
+        folder, table = path.rpartition("/")[0], where.table
+        name = f"{where.pair}_{where.run}_seed{where.seed}_round{where.round}"
+        if table == "skewness":
+            self._table(self.layout.own_rewards(where))
+            if pooled := self.layout.pooled_rewards(where):
+                self._table(pooled)
+            self._add(Job("project", f"{name}_{where.side}", where.pair))
+            return
+        if table != "rollouts":
+            self._table(f"{folder}/rollouts.parquet")
+        responses, lengths = self._responses(where), self._of(where)[2]
+        if table == "rewards":
+            judged = responses if self._judges(self.config.pairs[where.pair].task) else 0
+            self._add(Job("grade", f"{name}_{where.side}", where.pair, judged=judged))
+        elif table == "scores":
+            self._score(where, f"{name}_{where.side}", responses)
+        elif where.side == "teacher":
+            name = f"{where.pair}_seed{where.seed}_round{where.round}"
+            self._sample("rollout_teacher", name, where, responses, lengths)
+        else:
+            self._sample("rollout_student", name, where, responses, lengths)
+
+    def _responses(self, where) -> int:
+        training = self.config.section("training", where.pair)
+        steps = self.layout.window(where) if where.side == "student" else training.steps_per_round
+        samples = self.config.section("rollout", where.pair).samples_per_prompt
+        return self._prompts(where, steps) * samples
+
+    def _sample(self, stage: str, name: str, where, responses: int, lengths) -> None:
+        teacher, student, _, rollout, _ = self._of(where)
+        method = self.layout.method_of(where)
+        mixes = where.side == "student" and method is not None and method.policy is not None
+        models = [teacher] if where.side == "teacher" else [student]
+        models += [teacher] if mixes else []
+        work = sum(
+            costs.sampling(model, responses, lengths.prompt, lengths.response) for model in models
+        )
+        vllm = rollout.engine == "vllm" and not mixes
+        longest = lengths.prompt + rollout.max_new_tokens
+        dtype = rollout.vllm.dtype if vllm else self._pair_dtype(where.pair)
+        self._add(
+            Job(
+                stage,
+                name,
+                where.pair,
+                sampled=responses * lengths.response,
+                sampling=work if vllm else 0,
+                sampling_transformers=0 if vllm else work,
+                memory=sum(
+                    # vLLM takes what it is given, and needs room for one response at least.
+                    costs.sampling_memory(model, 1 if vllm else rollout.batch_size, longest, dtype)
+                    for model in models
+                ),
+                disk=responses * lengths.response * ROLLOUT_BYTES,
+            )
+        )
+
+    def _pair_dtype(self, pair: str) -> str:
+        return self.dtype_of(self.config.pairs[pair].teacher)
+
+    def _score(self, where, name: str, responses: int) -> None:
+        teacher, _, lengths, rollout, training = self._of(where)
+        tokens = lengths.prompt + lengths.response
+        dtype = rollout.vllm.dtype if rollout.engine == "vllm" else self._pair_dtype(where.pair)
+        head = costs.HEAD_COPIES * training.head_chunk * teacher.architecture.vocab_size * 4
+        weights = teacher.parameters * costs.BYTES[dtype]
+        self._add(
+            Job(
+                "score",
+                name,
+                where.pair,
+                scoring=costs.forward(teacher, responses, tokens),
+                memory=weights + head,
+                disk=responses * lengths.response * SCORE_BYTES,
+            )
+        )
+
+    def _train(self, where) -> None:
+        for path in self.layout.train_tables(where).values():
+            self._table(path)
+        name = f"{where.pair}_{where.method}_seed{where.seed}_round{where.round}"
+        self._add(Job("schedule", f"{where.pair}_seed{where.seed}", where.pair))
+        teacher, student, lengths, rollout, _ = self._of(where)
+        method, training = self.layout.method_of(where), self.layout.training_of(where)
+        steps, tokens = training.steps_per_round, lengths.prompt + lengths.response
+        per_step = {
+            side: training.prompts_per_step * (1 if side == "reference" else samples)
+            for side, samples in dict.fromkeys(method.terms, rollout.samples_per_prompt).items()
+        }
+        texts = steps * sum(per_step.values())
+        read = steps * sum(
+            per_step[side] for side, term in method.terms.items() if term.full_vocabulary
+        )
+        # Windows behind the first sample student outputs anew.
+        window = self.layout.window(where)
+        fresh = 0
+        if "sgo" in method.terms:
+            windows = math.ceil(steps / window) - 1
+            fresh = windows * self._prompts(where, window) * rollout.samples_per_prompt
+        scored = fresh if method.is_sampled("sgo") else 0
+        samplers = [student, teacher] if method.policy else [student]
+        graded = fresh if method.uses_rewards("sgo") else 0
+        loads_teacher = method.needs_teacher_model or (fresh and (method.policy or scored))
+        lora, trained = training.lora, student.parameters
+        if lora is not None:
+            trained = student.adapters(lora)
+        task = self.config.pairs[where.pair].task
+        self._add(
+            Job(
+                "train",
+                name,
+                where.pair,
+                sampled=fresh * lengths.response,
+                trained=texts * tokens,
+                sampling_transformers=sum(
+                    costs.sampling(model, fresh, lengths.prompt, lengths.response)
+                    for model in samplers
+                ),
+                scoring=costs.forward(teacher, read + scored, tokens),
+                training=costs.training(
+                    student, texts, tokens, lora is not None, training.gradient_checkpointing
+                ),
+                memory=costs.training_memory(
+                    student,
+                    teacher if loads_teacher else None,
+                    min(training.micro_batch_size, sum(per_step.values())),
+                    lengths.prompt + rollout.max_new_tokens,
+                    training.head_chunk,
+                    training.dtype,
+                    lora,
+                    training.gradient_checkpointing,
+                ),
+                disk=student.parameters * 4 + texts * tokens * TRAINED_ON_BYTES,
+                state=CHECKPOINTS * trained * 12,
+                judged=graded if self._judges(task) else 0,
+            )
+        )
+
+    # --- evaluation ------------------------------------------------------------------------------
+
+    def _evaluate(self, pair: str, system: str, task: str, split: str) -> None:
+        config = self.config
+        own = config.pairs[pair]
+        size = self.inputs.size(own.teacher if system == "teacher" else own.student)
+        levels = self.inputs.rows(task, split)
+        items = sum(levels[b.level] for b in self.layout.benchmarks_of(task, split).values())
+        seeds = 1 if system in UNTRAINED else config.seeds
+        answers = items * (1 + config.evaluation.samples) * seeds
+        lengths = self.inputs.lengths[task]
+        longest = lengths.prompt + config.rollout.max_new_tokens
+        dtype = self._pair_dtype(pair) if system in UNTRAINED else "float32"
+        self._add(
+            Job(
+                "evaluate",
+                f"{pair}_{system}_{task}_{split}",
+                pair,
+                sampled=answers * lengths.response,
+                sampling_transformers=costs.sampling(
+                    size, answers, lengths.prompt, lengths.response
+                ),
+                memory=costs.sampling_memory(size, config.rollout.batch_size, longest, dtype),
+                disk=answers * lengths.response * ROLLOUT_BYTES,
+                judged=answers if self._judges(task) else 0,
+            )
+        )
+
+    def _judges(self, task: str) -> bool:
+        return self.config.tasks[task].grader == "judge"
