@@ -63,10 +63,15 @@ VLLM = CONFIG.rollout.engine == "vllm"
 SAMPLING_ENVIRONMENT = f"../../envs/{'vllm' if VLLM else 'rollout'}.yaml"
 SAMPLING_PYTHON = "python"
 if VLLM and not CONDA:
+    SAMPLING_PYTHON = quote(str(ROOT / CONFIG.rollout.vllm.python))
+
+
+def check_sampling_python():
+    """Stop before the first job of a run that cannot sample; dry runs and `plan` need no vLLM."""
     python = ROOT / CONFIG.rollout.vllm.python
-    if not python.is_file():
+    samples = any(job.rule.name.startswith("rollout_") for job in workflow.dag.needrun_jobs())
+    if VLLM and not CONDA and samples and not python.is_file():
         sys.exit(
             f"error: rollout.vllm.python: no interpreter {python}; make it with `make vllm-env`, "
             "or set rollout.engine: transformers."
         )
-    SAMPLING_PYTHON = quote(str(python))
