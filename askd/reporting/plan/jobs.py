@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from types import SimpleNamespace
 
 from askd.config import Config, PretrainedFromScratch, PrunedModel, WarmStartedModel
@@ -66,6 +66,10 @@ class Job:
         return self.sampling + self.sampling_transformers + self.scoring + self.training
 
 
+# What adds up over seeds; a job holds one of them in memory at a time.
+SUMS = [field.name for field in fields(Job) if field.type == "float" and field.name != "memory"]
+
+
 def jobs_of(config: Config, inputs: Inputs) -> list[Job]:
     """The jobs of `config`, each once, in the order of the workflow."""
     walk = _Walk(config, inputs)
@@ -81,28 +85,26 @@ class _Walk:
         self.jobs: dict[tuple[str, str], Job] = {}
         pattern = re.escape(self.layout.run).replace(r"\{", "{").replace(r"\}", "}")
         self._folder = re.compile(
-            pattern.format(pair="(?P<pair>[^/]+)", run="(?P<run>[^/]+)", seed=r"(?P<seed>\d+)")
+            pattern.format(pair="(?P<pair>[^/]+)", run="(?P<run>[^/]+)", seed=r"\{seed\}")
             + r"/round(?P<round>\d+)/(?P<side>teacher|student)/(?P<table>\w+)\.parquet"
         )
 
     def walk(self) -> None:
         """Find all jobs."""
-        shown: dict[tuple[str, str], set[int]] = {}
+        shown: dict[tuple[str, str], None] = {}
         evaluated: dict[tuple[str, str, str, str], None] = {}
         for table in self.config.tables.values():
             for pair in table.pairs:
                 for system in table.systems:
                     if system not in UNTRAINED:
-                        shown.setdefault((pair, system), set()).update(range(self.config.seeds))
+                        shown[pair, system] = None
                     for name in table.benchmarks:
                         benchmark = self.config.benchmarks[name]
                         evaluated[pair, system, benchmark.task, benchmark.split] = None
         estimators = self.config.estimators
         if estimators is not None:
-            shown.setdefault((estimators.pair, estimators.near), set()).add(0)
-            for method in estimators.methods:
-                seeds = range(self.config.seeds)
-                shown.setdefault((estimators.pair, method), set()).update(seeds)
+            for method in (estimators.near, *estimators.methods):
+                shown[estimators.pair, method] = None
         pairs = dict.fromkeys([pair for pair, *_ in evaluated] + [pair for pair, _ in shown])
         for pair in pairs:
             for model in (self.config.pairs[pair].teacher, self.config.pairs[pair].student):
@@ -110,15 +112,19 @@ class _Walk:
         tasks = {self.config.pairs[pair].task for pair in pairs}
         for task in sorted(tasks | {task for *_, task, _ in evaluated}):
             self._add(Job("prompts", task))
-        for (pair, method), seeds in shown.items():
-            for seed in sorted(seeds):
-                for round_ in range(1, self.config.rounds + 1):
-                    self._train(SimpleNamespace(pair=pair, method=method, seed=seed, round=round_))
+        for pair, method in shown:
+            for round_ in range(1, self.config.rounds + 1):
+                self._train(SimpleNamespace(pair=pair, method=method, round=round_))
         for key in evaluated:
             self._evaluate(*key)
 
     def _add(self, job: Job) -> None:
         self.jobs.setdefault((job.stage, job.name), job)
+
+    def _add_of_all_seeds(self, job: Job) -> None:
+        """Add a job that does for each seed, one after another, what `job` says of one."""
+        sums = {name: getattr(job, name) * self.config.seeds for name in SUMS}
+        self._add(replace(job, **sums))
 
     # --- models ----------------------------------------------------------------------------------
 
@@ -199,23 +205,23 @@ class _Walk:
         found = self._folder.fullmatch(path)
         where = SimpleNamespace(**found.groupdict())
         folder, table = path.rpartition("/")[0], where.table
-        name = f"{where.pair}_{where.run}_seed{where.seed}_round{where.round}"
+        name = f"{where.pair}_{where.run}_round{where.round}"
         if table == "skewness":
             self._table(self.layout.own_rewards(where))
             if pooled := self.layout.pooled_rewards(where):
                 self._table(pooled)
-            self._add(Job("project", f"{name}_{where.side}", where.pair))
+            self._add_of_all_seeds(Job("project", f"{name}_{where.side}", where.pair))
             return
         if table != "rollouts":
             self._table(f"{folder}/rollouts.parquet")
         responses, lengths = self._responses(where), self._of(where)[2]
         if table == "rewards":
             judged = responses if self._judges(self.config.pairs[where.pair].task) else 0
-            self._add(Job("grade", f"{name}_{where.side}", where.pair, judged=judged))
+            self._add_of_all_seeds(Job("grade", f"{name}_{where.side}", where.pair, judged=judged))
         elif table == "scores":
             self._score(where, f"{name}_{where.side}", responses)
         elif where.side == "teacher":
-            name = f"{where.pair}_seed{where.seed}_round{where.round}"
+            name = f"{where.pair}_round{where.round}"
             self._sample("rollout_teacher", name, where, responses, lengths)
         else:
             self._sample("rollout_student", name, where, responses, lengths)
@@ -238,7 +244,7 @@ class _Walk:
         vllm = rollout.engine == "vllm" and not mixes
         longest = lengths.prompt + rollout.max_new_tokens
         dtype = rollout.vllm.dtype if vllm else self._pair_dtype(where.pair)
-        self._add(
+        self._add_of_all_seeds(
             Job(
                 stage,
                 name,
@@ -264,7 +270,7 @@ class _Walk:
         dtype = rollout.vllm.dtype if rollout.engine == "vllm" else self._pair_dtype(where.pair)
         head = costs.HEAD_COPIES * training.head_chunk * teacher.architecture.vocab_size * 4
         weights = teacher.parameters * costs.BYTES[dtype]
-        self._add(
+        self._add_of_all_seeds(
             Job(
                 "score",
                 name,
@@ -278,8 +284,8 @@ class _Walk:
     def _train(self, where) -> None:
         for path in self.layout.train_tables(where).values():
             self._table(path)
-        name = f"{where.pair}_{where.method}_seed{where.seed}_round{where.round}"
-        self._add(Job("schedule", f"{where.pair}_seed{where.seed}", where.pair))
+        name = f"{where.pair}_{where.method}_round{where.round}"
+        self._add_of_all_seeds(Job("schedule", f"{where.pair}", where.pair))
         teacher, student, lengths, rollout, _ = self._of(where)
         method, training = self.layout.method_of(where), self.layout.training_of(where)
         steps, tokens = training.steps_per_round, lengths.prompt + lengths.response
@@ -305,7 +311,7 @@ class _Walk:
         if lora is not None:
             trained = student.adapters(lora)
         task = self.config.pairs[where.pair].task
-        self._add(
+        self._add_of_all_seeds(
             Job(
                 "train",
                 name,
