@@ -32,7 +32,8 @@ def run(folder: Path, *command: str) -> subprocess.CompletedProcess:
 
 
 def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
-    return run(folder, f"{sys.prefix}/bin/snakemake", "--configfile", CONFIG, *arguments)
+    # Arguments come first: a target behind --configfile is read as another file of it.
+    return run(folder, f"{sys.prefix}/bin/snakemake", *arguments, "--configfile", CONFIG)
 
 
 @pytest.fixture(scope="module")
