@@ -1,6 +1,6 @@
 # `make` installs and regenerates every table at nano scale; `make test` installs and tests.
 .DEFAULT_GOAL := nano
-.PHONY: nano full smollm2 smollm2-smoke sweep test lint format install vllm-env lock clean
+.PHONY: nano full smollm2 smollm2-smoke sweep test lint format install vllm-env evaluate-env agreement lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -82,6 +82,22 @@ $(VLLM_VENV)/installed: requirements.lock pyproject.toml
 	$(VLLM_VENV)/bin/python -m pip install --quiet --no-deps --editable .
 	$(VLLM_VENV)/bin/python -c 'import vllm, askd.rollout.stage'
 	touch $@
+
+# An environment for `snakemake agreement`: lm-eval and evalplus, with all that they bring along,
+# beside the versions of the lock.
+EVALUATE_VENV := .venv-evaluate
+
+evaluate-env: $(EVALUATE_VENV)/installed
+
+$(EVALUATE_VENV)/installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(EVALUATE_VENV)
+	$(EVALUATE_VENV)/bin/python -m pip install --quiet --constraint requirements.lock \
+		--editable '.[evaluate]'
+	touch $@
+
+# Our verdicts beside those of lm-eval and evalplus.
+agreement: $(INSTALLED) evaluate-env
+	@$(call snakemake,agreement $(ARGUMENTS))
 
 # Pin the newest versions that pyproject.toml allows.
 lock:
