@@ -84,15 +84,16 @@ $(VLLM_VENV)/installed: requirements.lock pyproject.toml
 	touch $@
 
 # An environment for `snakemake agreement`: lm-eval and evalplus, with all that they bring along,
-# beside the versions of the lock.
+# beside the versions of the lock, but for one that lm-eval's packages are too old for.
 EVALUATE_VENV := .venv-evaluate
 
 evaluate-env: $(EVALUATE_VENV)/installed
 
 $(EVALUATE_VENV)/installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(EVALUATE_VENV)
-	$(EVALUATE_VENV)/bin/python -m pip install --quiet --constraint requirements.lock \
-		--editable '.[evaluate]'
+	grep -v '^python-dateutil==' requirements.lock > $(EVALUATE_VENV)/constraints.txt
+	$(EVALUATE_VENV)/bin/python -m pip install --quiet \
+		--constraint $(EVALUATE_VENV)/constraints.txt --editable '.[evaluate]'
 	touch $@
 
 # Our verdicts beside those of lm-eval and evalplus.

@@ -16,17 +16,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+import yaml
+
 from askd.artifacts import write_json_lines
 from askd.config import Rollout, SandboxSettings
 from askd.errors import AskdError
 from askd.evaluation.comparison import Comparison, compared
-from askd.models.folder import load
+from askd.models.folder import default_device, load
 from askd.rewards.math import grade
 from askd.rewards.result import Answer
 from askd.rollout.engine import requests, sample
 
 TASK = "gsm8k_style"
-TASKS = Path(__file__).with_name("lm_eval_tasks")
+TASK_FILE = Path(__file__).with_name("lm_eval_tasks") / f"{TASK}.yaml"
 STRICT, FLEXIBLE = "strict-match", "flexible-extract"
 
 
@@ -108,10 +110,15 @@ def lm_eval_run(questions: Sequence[dict], model_folder: Path, rollout: Rollout)
         path = Path(folder) / "test.jsonl"
         write_json_lines(path, questions)
         results = lm_eval.simple_evaluate(
-            HFLM(pretrained=str(model_folder), dtype="float32", batch_size=rollout.batch_size),
+            HFLM(
+                pretrained=str(model_folder),
+                device=str(default_device()),
+                dtype="float32",
+                batch_size=rollout.batch_size,
+            ),
             tasks=[
-                {
-                    "task": TASK,
+                yaml.safe_load(TASK_FILE.read_text(encoding="utf-8"))
+                | {
                     "dataset_kwargs": {"data_files": {"test": str(path)}, "cache_dir": folder},
                     "generation_kwargs": {
                         "until": [],
@@ -121,7 +128,7 @@ def lm_eval_run(questions: Sequence[dict], model_folder: Path, rollout: Rollout)
                     },
                 }
             ],
-            task_manager=TaskManager(include_path=str(TASKS), include_defaults=False),
+            task_manager=TaskManager(include_defaults=False),
             apply_chat_template=True,
             log_samples=True,
             bootstrap_iters=0,

@@ -222,9 +222,6 @@ def _csv(comparisons: Sequence[Comparison]) -> str:
 
 def _markdown(comparisons: Sequence[Comparison], about: dict[str, str]) -> str:
     summary = [[str(value) for value in count] for count in counts(comparisons)]
-    differing = [
-        [_cell(value) for value in comparison] for comparison in comparisons if not comparison.equal
-    ]
     versions = [f"{name} {version(module)}" for module, name in TOOLS.items()]
     parts = [
         "# Agreement with lm-eval and EvalPlus",
@@ -232,16 +229,24 @@ def _markdown(comparisons: Sequence[Comparison], about: dict[str, str]) -> str:
         "item.\nHumanEval's extra inputs are every second one of those that its own tests use.",
         grid(("benchmark", "verdict", "items", "equal", "differing", "unexplained"), summary),
         "## Items that differ",
-        grid(("benchmark", "verdict", "item", "ours", "theirs", "reason"), differing)
-        if differing
-        else "None.",
+        _differences(comparisons),
         f"Tools: {', '.join(versions)}; "
         f"task {about['task']}, version {about['task_version']}, hash {about['task_hash']}.",
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _cell(text: str) -> str:
-    """`text` in one short cell."""
-    text = json.dumps(text, ensure_ascii=False)[1:-1].replace("|", "\\|")
-    return text if len(text) <= 80 else f"{text[:77]}..."
+def _differences(comparisons: Sequence[Comparison]) -> str:
+    """A list entry for the items that differ in the same way for the same reason."""
+    groups: dict[tuple[str, str, str], list[str]] = {}
+    for one in comparisons:
+        if not one.equal:
+            # Outputs are whole texts, and stand in the CSV file.
+            sides = "" if one.verdict == "output" else f": ours {one.ours}, theirs {one.theirs}"
+            group = (f"{one.benchmark}, {one.verdict}", sides, one.reason)
+            groups.setdefault(group, []).append(f"`{json.dumps(one.item)[1:-1]}`")
+    lines = [
+        f"- {what}{sides}; {reason} ({len(items)}): {', '.join(items)}"
+        for (what, sides, reason), items in groups.items()
+    ]
+    return "\n".join(lines) or "None."
