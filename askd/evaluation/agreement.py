@@ -161,6 +161,8 @@ def _minerva_utils() -> ModuleType:
     spec = importlib.util.spec_from_file_location("minerva_math_utils", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    # Loads ANTLR's tables: lm-eval's limit of 5 seconds by the wall clock would count that.
+    module.parse_latex("1")
     return module
 
 
