@@ -1,6 +1,6 @@
 # `make` installs and regenerates every table at nano scale; `make test` installs and tests.
 .DEFAULT_GOAL := nano
-.PHONY: nano full smollm2 smollm2-smoke sweep test lint format install vllm-env lock clean
+.PHONY: nano full smollm2 smollm2-smoke sweep test lint format install vllm-env evaluate-env agreement lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -82,6 +82,27 @@ $(VLLM_VENV)/installed: requirements.lock pyproject.toml
 	$(VLLM_VENV)/bin/python -m pip install --quiet --no-deps --editable .
 	$(VLLM_VENV)/bin/python -c 'import vllm, askd.rollout.stage'
 	touch $@
+
+# An environment for `snakemake agreement`: lm-eval and evalplus beside the versions of the lock, but
+# for one that lm-eval's packages are too old for. Of what evalplus asks for, the clients of model
+# providers are left out: it judges programs here, and samples none.
+EVALUATE_VENV := .venv-evaluate
+
+evaluate-env: $(EVALUATE_VENV)/installed
+
+$(EVALUATE_VENV)/installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(EVALUATE_VENV)
+	grep -v '^python-dateutil==' requirements.lock > $(EVALUATE_VENV)/constraints.txt
+	$(EVALUATE_VENV)/bin/python -m pip install --quiet \
+		--constraint $(EVALUATE_VENV)/constraints.txt --editable . 'lm-eval[math]==0.4.13'
+	$(EVALUATE_VENV)/bin/python -m pip install --quiet --no-deps evalplus==0.3.1 appdirs fire \
+		multipledispatch stop-sequencer tempdir termcolor tree-sitter tree-sitter-python wget
+	$(EVALUATE_VENV)/bin/python -c 'import lm_eval, evalplus.evaluate, askd.reporting.agreement'
+	touch $@
+
+# Our verdicts beside those of lm-eval and evalplus.
+agreement: $(INSTALLED) evaluate-env
+	@$(call snakemake,agreement $(ARGUMENTS))
 
 # Pin the newest versions that pyproject.toml allows.
 lock:

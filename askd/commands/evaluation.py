@@ -56,6 +56,34 @@ def sandbox(
 
 
 @app.command()
+def agreement(
+    settings: Settings,
+    math_model: Annotated[Path, option("Model folder that answers the benchmark of mathematics.")],
+    math_prompts: Annotated[Path, option("Prompts table of that benchmark.")],
+    code_model: Annotated[Path, option("Model folder that answers the benchmark of programs.")],
+    code_prompts: Annotated[Path, option("Prompts table of that benchmark.")],
+    output: Annotated[Path, option("Files to write, without their endings csv and md.")],
+    humaneval_samples: Annotated[
+        Path | None, option("File of programs for HumanEval, as evalplus reads it.")
+    ] = None,
+) -> None:
+    """Set our verdicts beside those of lm-eval and evalplus."""
+    from askd.config import validated_json
+    from askd.reporting.agreement import AgreementSettings
+    from askd.reporting.agreement import agreement as run
+
+    run(
+        validated_json(AgreementSettings, settings),
+        math_model,
+        math_prompts,
+        code_model,
+        code_prompts,
+        humaneval_samples,
+        output,
+    )
+
+
+@app.command()
 def audit(
     output: Annotated[Path, option("Files to write, without their endings csv and md.")],
     settings: Settings = "{}",

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
+from askd.config.agreement import Agreement
 from askd.config.base import Name, Strict, nearest, validate
 from askd.config.judge import Judge, RuleJudge
 from askd.config.methods import Method
@@ -78,6 +79,9 @@ class Config(Strict):
     figures: Figures | None = Field(default=None, description="Figures 1 and 2.")
     estimators: Estimators | None = Field(
         default=None, description="Gradient variance and training curves."
+    )
+    agreement: Agreement | None = Field(
+        default=None, description="Comparison with lm-eval and evalplus: `snakemake agreement`."
     )
 
     plan: Plan = Field(default=Plan(), description="Assumptions of the estimate of the costs.")
@@ -153,6 +157,12 @@ class Config(Strict):
         for name, section in (("figures", self.figures), ("estimators", self.estimators)):
             if section is not None:
                 known("pair", section.pair, f"{name}.pair", self.pairs)
+        if self.agreement is not None:
+            for name in ("math", "code"):
+                answered = getattr(self.agreement, name)
+                known("model", answered.model, f"agreement.{name}.model", self.models)
+                benchmark = answered.benchmark
+                known("benchmark", benchmark, f"agreement.{name}.benchmark", self.benchmarks)
         if self.estimators is not None:
             for method in (self.estimators.near, *self.estimators.methods):
                 known("method", method, "estimators", self.methods)

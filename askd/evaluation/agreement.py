@@ -4,11 +4,15 @@ lm-eval's own code decides for it: for `gsm8k` its filters and its exact match, 
 its normalised match and its use of math-verify. Like lm-eval, only what stands before a task's
 stop strings is given to either side. lm-eval is an optional package (`pip install
 'askd[evaluate]'`) and is read from its files: importing all of its tasks takes long.
+
+`written/` holds outputs that were written to tell the two sides apart, with the reason of each
+difference.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import json
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -19,10 +23,12 @@ import yaml
 
 from askd.config import SandboxSettings
 from askd.errors import AskdError
+from askd.evaluation.comparison import Comparison, compared
 from askd.mathematics.workers import TIMEOUT, limited
 from askd.rewards.math import grade
 from askd.rewards.result import Answer
 
+WRITTEN = Path(__file__).with_name("written")
 TASKS = {"gsm8k": "gsm8k/gsm8k.yaml", "minerva_math": "minerva_math/minerva_math_algebra.yaml"}
 
 
@@ -63,13 +69,45 @@ def agreement(task: Literal["gsm8k", "minerva_math"], outputs: Sequence[Output])
         for output in outputs
     ]
     grades, _ = grade(
-        [Answer(output.item, output.text, "stop", output.solution) for output in outputs],
+        [Answer(output.item, output.text, "stop", output.solution, ()) for output in outputs],
         SandboxSettings(),
     )
     theirs = _gsm8k(settings, outputs) if task == "gsm8k" else _minerva_math(outputs)
     return [
         Agreement(output.item, ours.reason, ours.correct, verdicts)
         for output, ours, verdicts in zip(outputs, grades, theirs, strict=True)
+    ]
+
+
+def written(task: Literal["gsm8k", "minerva_math"]) -> list[dict]:
+    """The written outputs: `text`, `solution`, our `reason`, the `differing` filters or metrics of
+    lm-eval, and `why` they do."""
+    lines = (WRITTEN / f"{task}.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def written_agreement(task: Literal["gsm8k", "minerva_math"]) -> list[Comparison]:
+    """Both verdicts on the written outputs of a task, by filter or metric of lm-eval.
+
+    A difference that is not among the recorded ones has no known reason. Raises as `agreement`.
+    """
+    rows = written(task)
+    outputs = [
+        Output(f"{number}: {row['text'][:60]}", row["text"], row["solution"])
+        for number, row in enumerate(rows, 1)
+    ]
+    found = agreement(task, outputs)
+    return [
+        compared(
+            f"{task}, written answers",
+            name,
+            verdicts.item,
+            verdicts.correct,
+            verdicts.lm_eval[name],
+            row["why"] if name in row["differing"] else "",
+        )
+        for name in found[0].lm_eval
+        for row, verdicts in zip(rows, found, strict=True)
     ]
 
 
@@ -123,6 +161,8 @@ def _minerva_utils() -> ModuleType:
     spec = importlib.util.spec_from_file_location("minerva_math_utils", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    # Loads ANTLR's tables: lm-eval's limit of 5 seconds by the wall clock would count that.
+    module.parse_latex("1")
     return module
 
 
@@ -141,5 +181,7 @@ def _task(name: str) -> dict:
 def _tasks_folder() -> Path:
     spec = importlib.util.find_spec("lm_eval")
     if spec is None:
-        raise AskdError("lm-eval is not installed; run: pip install 'askd[evaluate]'")
+        raise AskdError(
+            "lm-eval is not installed; run `make evaluate-env`, or: pip install 'askd[evaluate]'"
+        )
     return Path(spec.origin).parent / "tasks"

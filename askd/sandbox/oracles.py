@@ -100,8 +100,10 @@ def comparison(entry_point: str, canonical: str, inputs: list, atol: float) -> s
     if entry_point in NOT_NONE:
         expected = f"{expected} is not None"
     # A space of its own: a canonical solution that calls itself must not call the program.
+    # The program first: its name may be one of those that are used below, as `solve` is.
     return (
-        source
+        f"program_under_test = {entry_point}\n"
+        + source
         + f"""
 space = {{}}
 exec({canonical!r}, space)
@@ -109,7 +111,7 @@ solve = space[{entry_point!r}]
 INPUTS = {inputs!r}
 EXPECTED = [{expected} for arguments in INPUTS]
 for arguments, expected in zip(INPUTS, EXPECTED):
-    output = {entry_point}(*deepcopy(arguments))
+    output = program_under_test(*deepcopy(arguments))
     assert matches(output, expected, arguments, {atol!r}), arguments
 """
     )

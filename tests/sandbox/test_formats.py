@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from askd.sandbox import BadTests, FunctionTests, StdioTests
-from askd.sandbox.formats import from_reference, program
+from askd.sandbox import BadTests, FunctionTests, Program, StdioTests
+from askd.sandbox.formats import FORMATS, from_reference, program
 
 HUMANEVAL = {
     "format": "humaneval",
@@ -288,3 +288,19 @@ def test_a_canonical_solution_that_fails_is_an_error_about_the_data(sandbox):
 def test_kinds_of_tests():
     assert isinstance(from_reference(json.dumps(SCRIPT), "row").tests, StdioTests)
     assert isinstance(from_reference(json.dumps(CODE_R1), "row").tests, FunctionTests)
+
+
+@pytest.mark.parametrize("name", ["solve", "space", "close", "matches"])
+def test_evalplus_judges_programs_by_names_of_its_own(name, sandbox):
+    """As HumanEval/84, whose function is `solve`."""
+    row = {
+        "prompt": f"def {name}(n):\n",
+        "canonical_solution": "    return n + 1\n",
+        "entry_point": name,
+        "base_input": [[1], [2]],
+        "plus_input": [],
+    }
+    tests = FORMATS["evalplus"](row, "row")
+    right, wrong = (f"def {name}(n):\n    return n + {number}\n" for number in (1, 2))
+    assert sandbox.run(Program(right, tests)).passed
+    assert not sandbox.run(Program(wrong, tests)).passed

@@ -1,0 +1,67 @@
+"""One verdict of ours beside one of another benchmark tool, and what a set of them says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+UNEXPLAINED = "no known reason"
+
+
+class Comparison(NamedTuple):
+    """What both sides say of one item: `verdict` names what is compared, such as a filter.
+
+    `reason` says why they differ, and is empty where they do not.
+    """
+
+    benchmark: str
+    verdict: str
+    item: str
+    ours: str
+    theirs: str
+    reason: str
+
+    @property
+    def equal(self) -> bool:
+        """Whether both sides say the same."""
+        return self.ours == self.theirs
+
+
+class Count(NamedTuple):
+    """Numbers of items of a benchmark and verdict."""
+
+    benchmark: str
+    verdict: str
+    items: int
+    equal: int
+    differing: int
+    unexplained: int
+
+
+def compared(
+    benchmark: str, verdict: str, item: str, ours: str | bool, theirs: str | bool, reason: str
+) -> Comparison:
+    """A comparison of two verdicts (`passed` or `failed`) or outputs (texts).
+
+    `reason` is used where they differ; an empty one then becomes `UNEXPLAINED`.
+    """
+    ours, theirs = (
+        value if isinstance(value, str) else "passed" if value else "failed"
+        for value in (ours, theirs)
+    )
+    reason = "" if ours == theirs else reason or UNEXPLAINED
+    return Comparison(benchmark, verdict, item, ours, theirs, reason)
+
+
+def counts(comparisons: Iterable[Comparison]) -> list[Count]:
+    """A count for each benchmark and verdict, in the order of their first items."""
+    groups: dict[tuple[str, str], list[Comparison]] = {}
+    for comparison in comparisons:
+        groups.setdefault((comparison.benchmark, comparison.verdict), []).append(comparison)
+    return [Count(*names, *_numbers(members)) for names, members in groups.items()]
+
+
+def _numbers(members: Sequence[Comparison]) -> tuple[int, int, int, int]:
+    differing = [member for member in members if not member.equal]
+    unexplained = [member for member in differing if member.reason == UNEXPLAINED]
+    return len(members), len(members) - len(differing), len(differing), len(unexplained)

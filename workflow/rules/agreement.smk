@@ -1,0 +1,64 @@
+"""Needs two models and prompts; makes results/SCALE/tables/agreement.{csv,md}: `snakemake agreement`.
+
+lm-eval and evalplus bring many packages along, so this stage has an environment of its own.
+"""
+
+AGREEMENT = {"math": CONFIG.agreement.math, "code": CONFIG.agreement.code}
+AGREEMENT_BENCHMARKS = {
+    name: CONFIG.benchmarks[answered.benchmark] for name, answered in AGREEMENT.items()
+}
+AGREEMENT_MODELS = {
+    name: LAYOUT.model_folder(answered.model) for name, answered in AGREEMENT.items()
+}
+AGREEMENT_PROMPTS = {
+    name: f"{LAYOUT.data.format(task=benchmark.task)}/{benchmark.split}.parquet"
+    for name, benchmark in AGREEMENT_BENCHMARKS.items()
+}
+EVALUATE_PYTHON = "python"
+if not CONDA and (ROOT / CONFIG.agreement.python).is_file():
+    EVALUATE_PYTHON = quote(str(ROOT / CONFIG.agreement.python))
+
+
+rule agreement:
+    input:
+        models=[f"{folder}/manifest.json" for folder in AGREEMENT_MODELS.values()],
+        prompts=AGREEMENT_PROMPTS.values(),
+        samples=CONFIG.agreement.humaneval_samples or [],
+        tasks=[
+            sorted((ROOT / "askd" / "evaluation" / folder).iterdir())
+            for folder in ("written", "lm_eval_tasks")
+        ],
+    output:
+        multiext(f"{LAYOUT.root}/tables/agreement", ".csv", ".md", ".samples.jsonl"),
+    log:
+        f"{LAYOUT.logs}/agreement.log",
+    benchmark:
+        f"{LAYOUT.benchmarks}/agreement/all.tsv"
+    conda:
+        "../../envs/agreement.yaml"
+    threads: CONFIG.threads
+    params:
+        settings=as_json(
+            {
+                "items": CONFIG.agreement.items,
+                "rollout": CONFIG.rollout,
+                "sandbox": CONFIG.sandbox,
+                **AGREEMENT_BENCHMARKS,
+                "code_task": CONFIG.tasks[AGREEMENT_BENCHMARKS["code"].task],
+            }
+        ),
+        python=EVALUATE_PYTHON,
+        models=AGREEMENT_MODELS,
+        prompts=AGREEMENT_PROMPTS,
+        samples=lambda wildcards, input: (
+            f"--humaneval-samples {quote(input.samples)}" if input.samples else ""
+        ),
+        output=subpath(output[0], strip_suffix=".csv"),
+        code=digest("askd.reporting.agreement"),
+    message:
+        "Agreement with lm-eval and evalplus"
+    shell:
+        "{params.python} -m askd agreement --settings {params.settings:q}"
+        " --math-model {params.models[math]} --math-prompts {params.prompts[math]}"
+        " --code-model {params.models[code]} --code-prompts {params.prompts[code]}"
+        " {params.samples} --output {params.output} > {log} 2>&1"
