@@ -24,6 +24,7 @@ def own(tmp_path, monkeypatch):
             path.parent.mkdir(exist_ok=True)
             path.write_text(text)
         provenance._tree.cache_clear()
+        provenance._imports.cache_clear()
         provenance._code.cache_clear()
         return tmp_path
 

@@ -13,7 +13,7 @@ import yaml
 from askd.config import Config, validate
 from askd.errors import AskdError
 from askd.own_files import check_own_files
-from askd.provenance import _tree
+from askd.provenance import _imports, _tree
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE = Path("examples/own")
@@ -28,6 +28,7 @@ def example(tmp_path, monkeypatch, configuration) -> dict:
         (tmp_path / EXAMPLE / "models" / name).mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     _tree.cache_clear()
+    _imports.cache_clear()
     written = yaml.safe_load((tmp_path / EXAMPLE / "config.yaml").read_text(encoding="utf-8"))
     return {"methods": configuration["methods"], **written}
 

@@ -13,8 +13,8 @@ from askd.tasks.jsonl import read
 from askd.tasks.prompts import build
 
 PROMPTS = [
-    {"prompt_id": "a", "reference": "Half of 36.\n#### 18"},
-    {"prompt_id": "b", "reference": r"\frac{1}{2}"},
+    {"prompt_id": "a", "messages": [], "reference": "Half of 36.\n#### 18"},
+    {"prompt_id": "b", "messages": [], "reference": r"\frac{1}{2}"},
 ]
 
 
@@ -53,7 +53,7 @@ def test_rewards_of_rollouts_come_in_their_order():
 
 @pytest.mark.parametrize("reference", ["", "??", r"\boxed{}", r"\frac{}{}"])
 def test_a_reference_without_an_answer_is_an_error(reference):
-    prompts = [{"prompt_id": "a", "reference": reference}]
+    prompts = [{"prompt_id": "a", "messages": [], "reference": reference}]
     with pytest.raises(AskdError, match="of 'a' has no answer that can be read as mathematics"):
         grade([rollout("a", r"\boxed{x}")], prompts, "math")
 

@@ -104,7 +104,9 @@ def test_the_command_refuses_in_one_sentence_and_writes_nothing(tmp_path, askd_c
 
     def run(grader: str):
         arguments = ["--prompts", "prompts.parquet", "--rollouts", "rollouts.parquet"]
-        return askd_command("grade", "--grader", grader, *arguments, "--output", output)
+        return askd_command(
+            *("grade", "--seed", 0, "--grader", grader, *arguments, "--output", output)
+        )
 
     refused = run("mine:scor")
     assert refused.returncode == 1

@@ -134,10 +134,11 @@ def test_a_step_equals_the_cropped_dense_one(
         skewness=Skewness(),
         grader="arithmetic",
     )
-    train(
-        *(settings, 0, 0, padded / "student", padded / "teacher", prompts_path, schedule),
-        *(SideTables(teacher_rollouts), None, tmp_path / "out", tmp_path / "state"),
-    )
+    with ExitStack() as states:
+        train(
+            *(settings, 0, 0, padded / "student", padded / "teacher", prompts_path, schedule),
+            *(SideTables(teacher_rollouts), None, tmp_path / "out", tmp_path / "state", states),
+        )
 
     student, teacher = load(padded / "student"), load(padded / "teacher")
     rows = read_table(tmp_path / "out" / "trained_on.parquet", TRAINED_ON).to_pylist()

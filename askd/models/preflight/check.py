@@ -80,10 +80,11 @@ def _check_pair(
     available: int,
 ) -> None:
     check_tokenizers(report, teacher, student)
-    check_ends(report, teacher, student)
     shapes = Shape.of(teacher.model), Shape.of(student.model)
     longest = check_chat(report, teacher, conversations)
     if longest is not None:
+        # The template says how a turn ends.
+        check_ends(report, teacher, student)
         for role, side in (("teacher", teacher), ("student", student)):
             check_context(report, role, side, longest, workload.max_new_tokens)
         check_memory(

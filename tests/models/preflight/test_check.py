@@ -159,7 +159,7 @@ def test_a_template_that_raises_is_refused(pair, run_check):
         path = folder / "chat_template.jinja"
         path.write_text("{{ raise_exception('no such turn') }}" + path.read_text())
     says = refusal(run_check(pair))
-    assert "cannot render messages of the roles user, assistant (no such turn)" in says
+    assert "cannot render messages of the roles user (no such turn)" in says
 
 
 def test_a_template_without_system_turns_is_a_note_unless_prompts_have_them(
