@@ -82,7 +82,7 @@ def test_a_misspelt_key_names_the_nearest_and_its_place(configuration, path, mea
 
 def test_a_key_that_is_like_no_other_lists_all():
     message = refusal(Rollout, {"max_new_tokens": 3, "zzz": 1})
-    assert "unknown key 'zzz'; known are batch_size, max_new_tokens, samples_per_prompt" in message
+    assert "unknown key 'zzz'; known are batch_size, engine, max_new_tokens, samples_" in message
 
 
 @pytest.mark.parametrize(
