@@ -20,7 +20,7 @@ rule plan_report:
         "../../envs/data.yaml"
     params:
         settings=as_json(config),
-        prefix=PLANNED,
+        prefix=subpath(output[0], strip_suffix=".md"),
         measured=f"{len(TIMES)} {max(TIMES, default=0)}",
         code=digest("askd.reporting.plan.stage"),
     message:
@@ -32,6 +32,12 @@ rule plan_report:
 rule plan:
     input:
         rules.plan_report.output[0],
+    log:
+        f"{LAYOUT.logs}/plan_print.log",
     localrule: True
+    conda:
+        "../../envs/data.yaml"
+    message:
+        "The plan"
     shell:
-        "cat {input}"
+        "cat {input} 2> {log}"

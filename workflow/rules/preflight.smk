@@ -30,7 +30,7 @@ rule preflight:
         rollout_batch=lambda wildcards: LAYOUT.section("rollout", wildcards).batch_size,
         micro_batch=lambda wildcards: LAYOUT.section("training", wildcards).micro_batch_size,
         head_chunk=lambda wildcards: LAYOUT.section("training", wildcards).head_chunk,
-        results=LAYOUT.root,
+        results=subpath(output[0], ancestor=2),
         code=digest("askd.models.preflight.check"),
     message:
         "Check the pair: {wildcards.pair}"

@@ -60,6 +60,7 @@ for group, seeds in LAYOUT.seeds.items():
         params:
             settings=lambda wildcards: as_json(LAYOUT.section("rollout", wildcards)),
             seeds=seed_options(seeds),
+            python=SAMPLING_PYTHON,
             model=LAYOUT.teacher,
             schedule=of_job(f"{LAYOUT.shared}/schedule.parquet"),
             steps=lambda wildcards: LAYOUT.section("training", wildcards).steps_per_round,
@@ -69,7 +70,7 @@ for group, seeds in LAYOUT.seeds.items():
         message:
             "Teacher answers: {wildcards.pair}, round {wildcards.round}"
         shell:
-            "{SAMPLING_PYTHON} -m askd rollout --settings {params.settings:q} {params.seeds}"
+            "{params.python} -m askd rollout --settings {params.settings:q} {params.seeds}"
             " --stream 'teacher round {wildcards.round}' --model {params.model}"
             " --prompts {input.prompts} --schedule {params.schedule} --round {wildcards.round}"
             " --steps {params.steps} --output {params.output} --state {params.state} > {log} 2>&1"
@@ -103,6 +104,7 @@ for group, seeds in LAYOUT.seeds.items():
         params:
             settings=lambda wildcards: as_json(LAYOUT.section("rollout", wildcards)),
             seeds=seed_options(seeds),
+            python=SAMPLING_PYTHON,
             model=LAYOUT.sampling_student,
             schedule=of_job(f"{LAYOUT.shared}/schedule.parquet"),
             steps=LAYOUT.window,
@@ -113,7 +115,7 @@ for group, seeds in LAYOUT.seeds.items():
         message:
             "Student answers: {wildcards.pair}, {wildcards.run}, round {wildcards.round}"
         shell:
-            "{SAMPLING_PYTHON} -m askd rollout --settings {params.settings:q} {params.seeds}"
+            "{params.python} -m askd rollout --settings {params.settings:q} {params.seeds}"
             " --stream 'student round {wildcards.round} step 0' --model {params.model}"
             " --prompts {input.prompts} --schedule {params.schedule} --round {wildcards.round}"
             " --steps {params.steps} {params.policy} --output {params.output}"
@@ -148,6 +150,7 @@ for group, seeds in LAYOUT.seeds.items():
             **MODEL_JOB,
         params:
             seeds=seed_options(seeds),
+            python=SAMPLING_PYTHON,
             teacher=LAYOUT.teacher,
             student=LAYOUT.untrained_student,
             rollouts=of_job(f"{LAYOUT.run}/round{{round}}/{{side}}/rollouts.parquet"),
@@ -158,7 +161,7 @@ for group, seeds in LAYOUT.seeds.items():
         message:
             "Score: {wildcards.pair}, {wildcards.run}, round {wildcards.round}, {wildcards.side}"
         shell:
-            "{SAMPLING_PYTHON} -m askd score --settings {params.settings:q} {params.seeds}"
+            "{params.python} -m askd score --settings {params.settings:q} {params.seeds}"
             " --teacher {params.teacher} --student {params.student} --prompts {input.prompts}"
             " --rollouts {params.rollouts} --head-chunk {params.head_chunk}"
             " --output {params.output} > {log} 2>&1"
