@@ -150,7 +150,18 @@ def tables(python: Path, model_folder: Path, folder: Path) -> Path:
             *("--output", folder / "rollouts.parquet", "--state", folder / "state"),
         )
         run(
-            *(python, "-m", "askd", "score", "--settings", settings, "--head-chunk", 32),
+            *(
+                python,
+                "-m",
+                "askd",
+                "score",
+                "--seed",
+                0,
+                "--settings",
+                settings,
+                "--head-chunk",
+                32,
+            ),
             *("--teacher", model_folder, "--student", model_folder, "--prompts", prompts),
             *("--rollouts", folder / "rollouts.parquet", "--output", folder / "scores.parquet"),
         )
