@@ -19,14 +19,15 @@ TABLES = yaml.safe_load(Path(__file__).with_name("tiny.yaml").read_text())["tabl
 
 
 def outputs(folder: Path) -> dict[str, bytes]:
-    """Every result by path; logs, times and state differ between runs."""
+    """Every result by path; logs, times and state differ between runs, and preflight.json says what
+    disk is free."""
     root = folder / RESULTS
     return {
         str(path.relative_to(root)): path.read_bytes()
         for path in root.rglob("*")
         if path.is_file()
         and path.relative_to(root).parts[0] not in ("logs", "benchmarks", "state")
-        and not path.name.startswith((".snakemake", "times."))
+        and not path.name.startswith((".snakemake", "times.", "preflight."))
     }
 
 
