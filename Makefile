@@ -24,11 +24,11 @@ nano: $(INSTALLED)
 full: $(INSTALLED)
 	@$(call snakemake,--configfile config/full.yaml $(ARGUMENTS))
 
-# A real pretrained model of 135 million parameters; about an hour on two cores.
+# A real pretrained model of 135 million parameters, on a CPU.
 smollm2: $(INSTALLED)
 	@$(call snakemake,--configfile config/smollm2.yaml $(ARGUMENTS))
 
-# The same jobs with a handful of rows each; some minutes.
+# The same jobs with a handful of rows each.
 smollm2-smoke: $(INSTALLED)
 	@$(call snakemake,--configfile config/smollm2.yaml config/smollm2-smoke.yaml $(ARGUMENTS))
 

@@ -15,7 +15,7 @@ app = typer.Typer()
 
 
 class Dtype(StrEnum):
-    """Types that weights are loaded as."""
+    """Types to train in."""
 
     float32 = "float32"
     bfloat16 = "bfloat16"
@@ -38,7 +38,15 @@ def check(
     head_chunk: Annotated[
         int, typer.Option(min=1, help="Response tokens whose logits exist at the same time.")
     ] = 1024,
-    dtype: Annotated[Dtype, option("Type that the weights are loaded as.")] = Dtype.float32,
+    dtype: Annotated[
+        Dtype, option("Type of matrix products and of weights that are not trained.")
+    ] = Dtype.float32,
+    lora: Annotated[
+        str | None, option("JSON of training.lora, where adapters are trained.")
+    ] = None,
+    gradient_checkpointing: Annotated[
+        bool, typer.Option("--gradient-checkpointing", help="As training.gradient_checkpointing.")
+    ] = False,
     device: Annotated[
         str | None, option("Device to train on, such as cuda or cpu; a GPU where there is one.")
     ] = None,
@@ -52,6 +60,7 @@ def check(
 
     One line per check: ok, note, or refused with what to do. Exits with code 1 if any is refused.
     """
+    from askd.config import Lora, validated_json
     from askd.models.preflight.check import Workload, write
     from askd.models.preflight.check import check as run
 
@@ -62,6 +71,8 @@ def check(
         micro_batch,
         head_chunk,
         dtype.value,
+        None if lora is None else validated_json(Lora, lora),
+        gradient_checkpointing,
         device,
         memory,
         results,

@@ -154,7 +154,7 @@ class Training(Strict):
     gradient_checkpointing: bool = Field(
         default=False,
         description="Keep only the inputs of the student's layers for the backward pass, and "
-        "compute the rest anew: less memory, about a third more time.",
+        "compute the rest anew: less memory, more time.",
     )
 
 

@@ -57,23 +57,16 @@ def tables(tmp_path) -> list:
     ]
 
 
+GRADE = (sys.executable, "-m", "askd", "grade", "--seed", "0", "--grader", "judge")
+
+
 @pytest.fixture
 def command(tables, settings, tmp_path):
     def make(url: str, *options: str, **changes) -> list[str]:
         judge = settings(url, key_variable="JUDGE_KEY", **changes).model_dump_json()
         return [
-            *(
-                sys.executable,
-                "-m",
-                "askd",
-                "grade",
-                "--seed",
-                "0",
-                "--grader",
-                "judge",
-                "--judge",
-                judge,
-            ),
+            *GRADE,
+            *("--judge", judge),
             *tables,
             *("--output", str(tmp_path / "out" / "rewards.parquet")),
             *options,
@@ -166,17 +159,6 @@ def test_the_estimate_calls_nothing(serve, command, tmp_path):
 
 
 def test_an_estimate_of_a_rule_is_refused(tables, tmp_path):
-    command = [
-        sys.executable,
-        "-m",
-        "askd",
-        "grade",
-        "--seed",
-        "0",
-        "--grader",
-        "judge",
-        *tables,
-        "--estimate",
-    ]
+    command = [*GRADE, *tables, "--estimate"]
     result = run([*command, "--output", str(tmp_path / "out")])
     assert result.returncode == 1 and "with a judge of kind 'endpoint'" in result.stderr

@@ -125,7 +125,8 @@ def test_memory_by_hand():
     assert size.layer == 16 * (2 * 32 + 2 * 16 + 3 * 24)
     assert size.parameters == 3 * size.layer + 2 * 50 * 16
     cache = 2 * 4 * 10 * 3 * 16
-    assert costs.sampling_memory(size, 4, 10, "float32") == 4 * (size.parameters + cache)
+    logits = 6 * 4 * 50
+    assert costs.sampling_memory(size, 4, 10, "float32") == 4 * (size.parameters + cache + logits)
     full = costs.training_memory(size, None, 2, 10, 8, "float32")
     layer = 6 * 16 + 5 * 32 + 4 * 24
     head = 6 * 8 * 50 * 4

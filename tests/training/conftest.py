@@ -7,9 +7,33 @@ from contextlib import ExitStack
 import pytest
 
 from askd.config import Advantage, SandboxSettings, Skewness, Training
+from askd.training.source import RoundSource
 from askd.training.stage import TrainSettings, train
 
 BASE = {"learning_rate": 0.01, "steps_per_round": 6, "prompts_per_step": 2, "warmup_steps": 2}
+
+
+class Killed(Exception):
+    """Stands for the kill of a process."""
+
+
+@pytest.fixture
+def die(run_round, monkeypatch):
+    """Runs a training that is killed when it asks for the rows of step `at`."""
+
+    def run(at: int, name: str = "run", **settings) -> None:
+        rows = RoundSource.rows
+
+        def killed(self, step):
+            if step == at:
+                raise Killed
+            return rows(self, step)
+
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            patch.setattr(RoundSource, "rows", killed)
+            run_round(name, **settings)
+
+    return run
 
 
 @pytest.fixture

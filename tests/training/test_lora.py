@@ -19,7 +19,6 @@ from askd.models.folder import load
 from askd.models.logprobs import collate, head_logprobs, response_hidden_states
 from askd.training.lora import adapt, merge
 from askd.training.objective import Objective, Totals
-from askd.training.source import RoundSource
 from askd.training.trainer import DistillationTrainer
 
 LORA = {"rank": 2, "alpha": 6.0}
@@ -177,22 +176,6 @@ def steps(**settings) -> dict:
 # --- rounds ------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def kill_at(monkeypatch):
-    """Makes the next training die when the rows of a step are asked for."""
-    rows = RoundSource.rows
-
-    def arm(at: int | None):
-        def killed(self, step):
-            if step == at:
-                raise Killed
-            return rows(self, step)
-
-        monkeypatch.setattr(RoundSource, "rows", killed)
-
-    return arm
-
-
 @pytest.mark.parametrize(
     "settings",
     [
@@ -203,13 +186,10 @@ def kill_at(monkeypatch):
     ],
     ids=["adapters", "dropout", "bfloat16 adapters", "bfloat16"],
 )
-def test_an_interrupted_training_resumes_to_the_same_bytes(run_round, kill_at, capsys, settings):
+def test_an_interrupted_training_resumes_to_the_same_bytes(run_round, die, capsys, settings):
     settings = {"refresh_every": 1, "learning_rate": 0.05, **settings}
     whole = contents(run_round("whole", **settings))
-    kill_at(5)
-    with pytest.raises(Killed):
-        run_round("run", **settings)
-    kill_at(None)
+    die(5, **settings)
     capsys.readouterr()
     assert contents(run_round("run", **settings)) == whole
     assert "the run, seed 0: resuming at step 4" in capsys.readouterr().out
@@ -237,10 +217,8 @@ def test_a_round_with_adapters_leaves_an_ordinary_model_of_other_target_weights(
     assert rank == LORA["rank"]
 
 
-def test_checkpoints_hold_the_adapters_only(run_round, kill_at, tmp_path):
-    kill_at(5)
-    with pytest.raises(Killed):
-        run_round("run", lora=LORA, refresh_every=1)
+def test_checkpoints_hold_the_adapters_only(die, tmp_path):
+    die(5, lora=LORA, refresh_every=1)
     checkpoint = tmp_path / "state" / "run" / "checkpoint-4"
     assert {path.name for path in checkpoint.glob("*.safetensors")} == {"adapter_model.safetensors"}
     assert all("lora" in name for name in load_file(checkpoint / "adapter_model.safetensors"))

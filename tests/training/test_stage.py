@@ -15,7 +15,6 @@ from askd.artifacts import SKEWNESS, read_table, write_table
 from askd.errors import AskdError
 from askd.models.folder import load, read_manifest
 from askd.training import stage
-from askd.training.source import RoundSource
 
 CONFIG = Path(__file__).resolve().parents[2] / "config" / "methods.yaml"
 SHIPPED = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))["methods"]
@@ -30,29 +29,6 @@ class Killed(Exception):
 def contents(folder: Path) -> dict[str, bytes]:
     files = [path for path in folder.rglob("*") if path.is_file()]
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
-
-
-@pytest.fixture
-def kill_at(monkeypatch):
-    """Makes the next training die when the rows of a step are asked for."""
-    rows = RoundSource.rows
-
-    def arm(at: int | None):
-        def killed(self, step):
-            if step == at:
-                raise Killed
-            return rows(self, step)
-
-        monkeypatch.setattr(RoundSource, "rows", killed)
-
-    return arm
-
-
-def die(run_round, kill_at, at: int, name: str = "run", **settings) -> None:
-    kill_at(at)
-    with pytest.raises(Killed):
-        run_round(name, **settings)
-    kill_at(None)
 
 
 @pytest.mark.parametrize("method", NAMES)
@@ -84,28 +60,28 @@ def test_every_method_trains_a_round_twice_to_the_same_bytes(
     ],
 )
 def test_an_interrupted_training_resumes_to_the_same_bytes(
-    run_round, kill_at, capsys, method, refresh_every, at, resumed
+    run_round, die, capsys, method, refresh_every, at, resumed
 ):
     settings = {"method": method, "refresh_every": refresh_every}
     whole = contents(run_round("whole", **settings))
-    die(run_round, kill_at, at, **settings)
+    die(at, **settings)
     capsys.readouterr()
     assert contents(run_round("run", **settings)) == whole
     said = f"the run, seed 0: resuming at step {resumed}" in capsys.readouterr().out
     assert said == (resumed is not None)
 
 
-def test_a_training_may_be_interrupted_again_and_again(run_round, kill_at):
+def test_a_training_may_be_interrupted_again_and_again(run_round, die):
     whole = contents(run_round("whole", refresh_every=1))
     for at in (1, 3, 3, 5):
-        die(run_round, kill_at, at, refresh_every=1)
+        die(at, refresh_every=1)
     assert contents(run_round("run", refresh_every=1)) == whole
 
 
 @pytest.mark.parametrize("damage", ["mark", "weights"])
-def test_a_torn_last_checkpoint_is_ignored(run_round, kill_at, tmp_path, capsys, damage):
+def test_a_torn_last_checkpoint_is_ignored(run_round, die, tmp_path, capsys, damage):
     whole = contents(run_round("whole", refresh_every=1))
-    die(run_round, kill_at, 5, refresh_every=1)
+    die(5, refresh_every=1)
     last = tmp_path / "state" / "run" / "checkpoint-4"
     (last / "complete").unlink()
     if damage == "weights":
@@ -148,28 +124,28 @@ def test_a_training_that_is_done_only_saves_when_a_later_seed_is_killed(
     assert not (tmp_path / "state" / "run").exists()
 
 
-def test_the_state_is_emptied_when_settings_change(run_round, kill_at, capsys):
+def test_the_state_is_emptied_when_settings_change(run_round, die, capsys):
     whole = contents(run_round("whole", learning_rate=0.02))
-    die(run_round, kill_at, 5)
+    die(5)
     capsys.readouterr()
     assert contents(run_round("run", learning_rate=0.02)) == whole
     assert "resuming" not in capsys.readouterr().out
 
 
-def test_the_state_is_emptied_when_the_code_changes(run_round, kill_at, capsys, monkeypatch):
+def test_the_state_is_emptied_when_the_code_changes(run_round, die, capsys, monkeypatch):
     whole = contents(run_round("whole"))
-    die(run_round, kill_at, 5)
+    die(5)
     monkeypatch.setattr(stage, "digest", lambda *_: "other code")
     capsys.readouterr()
     assert contents(run_round("run")) == whole
     assert "resuming" not in capsys.readouterr().out
 
 
-def test_the_state_is_emptied_when_a_table_changes(run_round, kill_at, round_, tmp_path):
+def test_the_state_is_emptied_when_a_table_changes(run_round, die, round_, tmp_path):
     """Also where the path stays the same."""
     path = shutil.copy(round_.student.skewness, tmp_path / "skewness.parquet")
     tables = {"student": dataclasses.replace(round_.student, skewness=path)}
-    die(run_round, kill_at, 5, tables=tables)
+    die(5, tables=tables)
     table = read_table(path, SKEWNESS)
     number = table.column_names.index("alpha")
     write_table(path, table.set_column(number, "alpha", [[0.9] * len(table)]), SKEWNESS)

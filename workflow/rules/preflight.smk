@@ -7,6 +7,13 @@ depend on its age: a check that is edited is made anew, and changes no result.
 PREFLIGHT = f"{LAYOUT.root}/{{pair}}/preflight.json"
 
 
+def precision_options(training):
+    """What is trained, and in what, as options of the check."""
+    lora = "" if training.lora is None else f" --lora {quote(as_json(training.lora))}"
+    checkpointing = " --gradient-checkpointing" if training.gradient_checkpointing else ""
+    return f"--dtype {training.dtype}{lora}{checkpointing}"
+
+
 rule preflight:
     input:
         teacher=lambda wildcards: f"{LAYOUT.teacher(wildcards)}/manifest.json",
@@ -30,6 +37,7 @@ rule preflight:
         rollout_batch=lambda wildcards: LAYOUT.section("rollout", wildcards).batch_size,
         micro_batch=lambda wildcards: LAYOUT.section("training", wildcards).micro_batch_size,
         head_chunk=lambda wildcards: LAYOUT.section("training", wildcards).head_chunk,
+        precision=lambda wildcards: precision_options(LAYOUT.section("training", wildcards)),
         results=subpath(output[0], ancestor=2),
         code=digest("askd.models.preflight.check"),
     message:
@@ -37,5 +45,5 @@ rule preflight:
     shell:
         "python -m askd check {params.teacher} {params.student} --prompts {input.prompts}"
         " --max-new-tokens {params.max_new_tokens} --rollout-batch {params.rollout_batch}"
-        " --micro-batch {params.micro_batch} --head-chunk {params.head_chunk}"
+        " --micro-batch {params.micro_batch} --head-chunk {params.head_chunk} {params.precision}"
         " --results {params.results} --output {output} > {log} 2>&1"

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from askd.artifacts import write_json
+from askd.config import Lora
 from askd.models.folder import LanguageModel, default_device, load
 from askd.models.preflight.likelihood import (
     check_likelihood,
@@ -16,7 +17,13 @@ from askd.models.preflight.likelihood import (
 )
 from askd.models.preflight.memory import BYTES, Shape
 from askd.models.preflight.report import Report
-from askd.models.preflight.resources import GIB, check_disk, check_memory, device_memory
+from askd.models.preflight.resources import (
+    GIB,
+    adapter_weights,
+    check_disk,
+    check_memory,
+    device_memory,
+)
 from askd.models.preflight.samples import own_prompts
 from askd.models.preflight.tokens import (
     check_chat,
@@ -31,8 +38,8 @@ from askd.models.preflight.weights import check_folder_of
 class Workload:
     """What the pair is meant to do.
 
-    `prompts` is a prompts table, `max_new_tokens` the longest response, `dtype` that of the
-    weights once loaded; `memory` (GiB) stands for a device that this machine does not have.
+    `prompts` is a prompts table, `max_new_tokens` the longest response, `dtype` that of matrix
+    products and frozen weights; `memory` (GiB) stands for a device that this machine lacks.
     """
 
     prompts: Path | None = None
@@ -41,6 +48,8 @@ class Workload:
     micro_batch: int = 8
     head_chunk: int = 1024
     dtype: str = "float32"
+    lora: Lora | None = None
+    checkpointing: bool = False
     device: str | None = None
     memory: float | None = None
     results: Path = Path(".")
@@ -81,6 +90,7 @@ def _check_pair(
 ) -> None:
     check_tokenizers(report, teacher, student)
     shapes = Shape.of(teacher.model), Shape.of(student.model)
+    adapters = workload.lora and adapter_weights(student.model, workload.lora)
     longest = check_chat(report, teacher, conversations)
     if longest is not None:
         # The template says how a turn ends.
@@ -96,8 +106,10 @@ def _check_pair(
             workload.head_chunk,
             workload.dtype,
             available,
+            adapters,
+            workload.checkpointing,
         )
-    check_disk(report, shapes[1], workload.dtype, workload.results)
+    check_disk(report, shapes[1], adapters, workload.results)
 
 
 def _check_weights(

@@ -1,4 +1,4 @@
-"""How much memory sampling and training take, in bytes, by what it is for.
+"""How much memory sampling and training take, in bytes, by what it is for. Light: no torch.
 
 B sequences, T tokens of prompt and response, V rows of the head, b bytes of a weight.
 """
@@ -6,10 +6,12 @@ B sequences, T tokens of prompt and response, V rows of the head, b bytes of a w
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from transformers import PreTrainedModel
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
-BYTES = {"float32": 4, "bfloat16": 2}
+BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 # Arrays of [tokens, V] in float32 that exist at once: logits, their softmax, a sorted or a second
 # model's copy, the mixture and two gradients.
 HEAD_COPIES = 6
@@ -58,31 +60,46 @@ def rollout_memory(shape: Shape, tokens: int, batch: int, dtype: str) -> dict[st
 
 
 def training_memory(
-    student: Shape, teacher: Shape, tokens: int, micro_batch: int, head_chunk: int, dtype: str
+    student: Shape,
+    teacher: Shape | None,
+    tokens: int,
+    micro_batch: int,
+    head_chunk: int,
+    dtype: str,
+    adapters: int | None = None,
+    checkpointing: bool = False,
 ) -> dict[str, int]:
-    """A training step on B sequences of T tokens at once, without gradient checkpointing.
+    """A training step on B sequences of T tokens at once.
 
-    The student's weights, gradients and AdamW's two moments take 4 b bytes a parameter. What a
-    decoder layer keeps of a token for the backward pass is about 6 hidden + 5 query + 4
-    intermediate numbers: both norms keep their input, the normalised input and their output;
-    attention keeps query, expanded key and value, and its output twice; the gated unit four of its
-    width. The head exists for `head_chunk` response tokens only. The teacher is loaded where the
-    objective sums over the vocabulary; its own pass keeps one layer at a time, which is left out.
+    Weights that are trained are float32, and so are their gradients and AdamW's two moments; where
+    b < 4, a copy of b bytes is computed with. With LoRA the `adapters` are trained, and the frozen
+    weights take b bytes. What a decoder layer keeps of a token for the backward pass is about 6
+    hidden + 5 query + 4 intermediate numbers: both norms keep their input, the normalised input and
+    their output; attention keeps query, expanded key and value, and its output twice; the gated
+    unit four of its width. With gradient checkpointing each layer keeps its input, and one at a
+    time the rest. The head exists for `head_chunk` response tokens only. The teacher is loaded
+    where the objective sums over the vocabulary; its own pass keeps one layer at a time, which is
+    left out.
     """
     size = BYTES[dtype]
-    kept = 6 * student.hidden + 5 * student.query + 4 * student.intermediate
+    trained = student.parameters if adapters is None else adapters
+    frozen = student.parameters * size if adapters is not None or size < 4 else 0
+    layer = 6 * student.hidden + 5 * student.query + 4 * student.intermediate
+    kept = student.layers * (student.hidden if checkpointing else layer)
+    kept += layer if checkpointing else 0
     chunk = min(head_chunk, micro_batch * tokens)
     return {
-        "weights": student.parameters * size,
-        "gradients": student.parameters * size,
-        "AdamW": 2 * student.parameters * size,
-        "activations": micro_batch * tokens * student.layers * kept * size,
+        "weights": 4 * trained + frozen,
+        "gradients": 4 * trained,
+        "AdamW": 8 * trained,
+        "activations": micro_batch * tokens * kept * size,
         "head": HEAD_COPIES * chunk * student.head * 4,
-        "teacher": teacher.parameters * size,
+        "teacher": 0 if teacher is None else teacher.parameters * size,
     }
 
 
-def disk_space(student: Shape, dtype: str) -> int:
-    """The student of a round, and three checkpoints of it with AdamW's moments: of the two that are
-    kept, the older goes when a third has been written."""
-    return (1 + 3 * 3) * student.parameters * BYTES[dtype]
+def disk_space(student: Shape, adapters: int | None = None) -> int:
+    """The student of a round in float32, and three checkpoints of what is trained, with AdamW's
+    moments: of the two that are kept, the older goes when a third has been written."""
+    trained = student.parameters if adapters is None else adapters
+    return 4 * student.parameters + 3 * 12 * trained

@@ -7,7 +7,10 @@ import shutil
 from pathlib import Path
 
 import torch
+from torch import nn
+from transformers import PreTrainedModel
 
+from askd.config import Lora
 from askd.errors import AskdError
 from askd.models.preflight.memory import Shape, disk_space, rollout_memory, training_memory
 from askd.models.preflight.report import Report
@@ -34,6 +37,20 @@ def device_memory(device: str) -> int:
         ) from error
 
 
+def adapter_weights(model: PreTrainedModel, lora: Lora) -> int:
+    """Weights of the adapters: rank times the inputs and outputs of each adapted layer."""
+    layers = {
+        path: module
+        for path, module in model.get_decoder().named_modules()
+        if isinstance(module, nn.Linear)
+    }
+    return lora.rank * sum(
+        module.in_features + module.out_features
+        for path, module in layers.items()
+        if lora.target_modules == "all-linear" or path.rpartition(".")[2] in lora.target_modules
+    )
+
+
 def check_memory(
     report: Report,
     teacher: Shape,
@@ -44,6 +61,8 @@ def check_memory(
     head_chunk: int,
     dtype: str,
     available: int,
+    adapters: int | None = None,
+    checkpointing: bool = False,
 ) -> None:
     """Compare what sampling and training take with the `available` bytes of a device."""
     for role, shape in (("teacher", teacher), ("student", student)):
@@ -54,7 +73,9 @@ def check_memory(
             available,
             "lower the batch size of rollouts or max_new_tokens, or load as bfloat16",
         )
-    parts = training_memory(student, teacher, tokens, micro_batch, head_chunk, dtype)
+    parts = training_memory(
+        student, teacher, tokens, micro_batch, head_chunk, dtype, adapters, checkpointing
+    )
     check, advice = "memory of training", "lower micro_batch_size or head_chunk"
     alone = {name: size for name, size in parts.items() if name != "teacher"}
     if sum(alone.values()) <= available < sum(parts.values()):
@@ -66,7 +87,7 @@ def check_memory(
             f"student, so choose sampled objectives only, or {advice}.",
         )
     else:
-        _compare(report, check, parts, available, f"{advice}, or load as bfloat16")
+        _compare(report, check, parts, available, f"{advice}, or train in bfloat16 or with LoRA")
 
 
 def _compare(
@@ -92,10 +113,10 @@ def _size(size: int) -> str:
     return f"{size / GIB:.1f} GiB" if size >= GIB else f"{size / MIB:.1f} MiB"
 
 
-def check_disk(report: Report, student: Shape, dtype: str, folder: Path) -> None:
+def check_disk(report: Report, student: Shape, adapters: int | None, folder: Path) -> None:
     """Compare the free space where results go with what a training of one method writes."""
     existing = next(path for path in (folder.resolve(), *folder.resolve().parents) if path.exists())
-    free, needed = shutil.disk_usage(existing).free, disk_space(student, dtype)
+    free, needed = shutil.disk_usage(existing).free, disk_space(student, adapters)
     says = f"{_size(needed)} for a student and its checkpoints, {_size(free)} free in {existing}"
     if needed > free:
         report.add("disk", "refused", f"{says}; free some, or put results on another disk.")

@@ -1,8 +1,8 @@
 r"""Operations and bytes of models, from their sizes.
 
 Symbols: V rows of the head, h width, i width of the gated unit, L layers, a width of all query
-heads, k width of all key heads, T tokens of a text, b bytes of a number. A multiplication with an
-addition counts as two operations.
+heads, k width of all key heads, T tokens of a text. A multiplication with an addition counts as two
+operations.
 """
 
 from __future__ import annotations
@@ -10,13 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from askd.config import Architecture, Lora
-
-BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
-# Arrays of [tokens, V] in float32 that exist at once around the head: logits of the student and of
-# the teacher, their softmax, the mixture and a gradient.
-HEAD_COPIES = 6
-# AdamW on float32 weights: the weight, its gradient and two moments.
-TRAINED_BYTES = 16
+from askd.models.preflight import memory
+from askd.models.preflight.memory import Shape
 
 
 @dataclass(frozen=True)
@@ -59,6 +54,20 @@ class Size:
         model = self.architecture
         untied = 0 if model.tie_word_embeddings else model.vocab_size * model.hidden_size
         return self.active + untied
+
+    @property
+    def shape(self) -> Shape:
+        """What memory depends on."""
+        model = self.architecture
+        return Shape(
+            parameters=self.parameters,
+            layers=model.num_hidden_layers,
+            hidden=model.hidden_size,
+            intermediate=model.intermediate_size,
+            query=self.query,
+            key_value=self.key_value,
+            head=model.vocab_size,
+        )
 
     def adapters(self, lora: Lora) -> int:
         """Weights of adapters: rank times the inputs and outputs of each adapted matrix of a layer.
@@ -107,9 +116,8 @@ def training(
 
 
 def sampling_memory(size: Size, batch: int, tokens: int, dtype: str) -> int:
-    """Bytes of sampling a batch of B texts of at most T tokens: weights, KV cache 2 B T L k b."""
-    cache = 2 * batch * tokens * size.architecture.num_hidden_layers * size.key_value
-    return (size.parameters + cache) * BYTES[dtype]
+    """Bytes of sampling a batch of at most T tokens each, as the check of pairs reckons."""
+    return sum(memory.rollout_memory(size.shape, tokens, batch, dtype).values())
 
 
 def training_memory(
@@ -122,22 +130,16 @@ def training_memory(
     lora: Lora | None = None,
     checkpointing: bool = False,
 ) -> int:
-    """Bytes of a training step on a micro-batch of `texts` texts of at most T tokens.
-
-    Weights that are trained take 16 bytes (float32, with gradient and AdamW's moments), and b more
-    where they are computed with in another type; frozen ones, the teacher's among them, b. A layer
-    keeps about 6 h + 5 a + 4 i numbers of each token for the backward pass; with gradient
-    checkpointing h, and one layer at a time the rest. The head exists for `head_chunk` tokens.
-    """
-    bytes_ = BYTES[dtype]
-    model = student.architecture
-    if lora is None:
-        weights = student.parameters * (TRAINED_BYTES + (bytes_ if bytes_ < 4 else 0))
-    else:
-        weights = student.parameters * bytes_ + student.adapters(lora) * TRAINED_BYTES
-    layer = 6 * model.hidden_size + 5 * student.query + 4 * model.intermediate_size
-    layers = model.num_hidden_layers
-    kept = layers * model.hidden_size + layer if checkpointing else layers * layer
-    head = HEAD_COPIES * min(head_chunk, texts * tokens) * model.vocab_size * 4
-    frozen = 0 if teacher is None else teacher.parameters * bytes_
-    return weights + texts * tokens * kept * bytes_ + head + frozen
+    """Bytes of a training step on a micro-batch of at most T tokens each, as the check of pairs
+    reckons."""
+    parts = memory.training_memory(
+        student.shape,
+        teacher and teacher.shape,
+        tokens,
+        texts,
+        head_chunk,
+        dtype,
+        lora and student.adapters(lora),
+        checkpointing,
+    )
+    return sum(parts.values())

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 
 from askd.config import Config, PretrainedFromScratch, PrunedModel, WarmStartedModel
 from askd.layout import UNTRAINED, Layout
+from askd.models.preflight.memory import BYTES, HEAD_COPIES
 from askd.reporting.plan import costs
 from askd.reporting.plan.inputs import Inputs
 
@@ -140,7 +141,7 @@ class _Walk:
             self._supervised("warm_start", name, start, start.task)
         else:
             stage = "prune" if isinstance(model, PrunedModel) else "fetch"
-            self._add(Job(stage, name, disk=size.parameters * costs.BYTES[self.dtype_of(name)]))
+            self._add(Job(stage, name, disk=size.parameters * BYTES[self.dtype_of(name)]))
 
     def _supervised(self, stage: str, name: str, model, task: str) -> None:
         size, lengths = self.inputs.size(name), self.inputs.lengths[task]
@@ -268,8 +269,8 @@ class _Walk:
         teacher, _, lengths, rollout, training = self._of(where)
         tokens = lengths.prompt + lengths.response
         dtype = rollout.vllm.dtype if rollout.engine == "vllm" else self._pair_dtype(where.pair)
-        head = costs.HEAD_COPIES * training.head_chunk * teacher.architecture.vocab_size * 4
-        weights = teacher.parameters * costs.BYTES[dtype]
+        head = HEAD_COPIES * training.head_chunk * teacher.architecture.vocab_size * 4
+        weights = teacher.parameters * BYTES[dtype]
         self._add_of_all_seeds(
             Job(
                 "score",

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from torch.autograd.graph import saved_tensors_hooks
 from transformers import DynamicCache, Qwen2Config, Qwen2ForCausalLM
 
+from askd.config import Lora
 from askd.errors import AskdError
 from askd.models.logprobs import collate, response_hidden_states
 from askd.models.preflight.memory import Shape, disk_space, rollout_memory, training_memory
 from askd.models.preflight.report import Report
-from askd.models.preflight.resources import GIB, check_disk, check_memory, device_memory
+from askd.models.preflight.resources import (
+    GIB,
+    adapter_weights,
+    check_disk,
+    check_memory,
+    device_memory,
+)
+from askd.training.lora import adapt
 
 BATCH, TOKENS = 3, 40
 
@@ -71,7 +81,7 @@ def test_gradients_and_moments_are_those_of_a_real_step(model):
     assert parts["AdamW"] == sum(moments)
     assert parts["weights"] == parts["teacher"] == sum(w.nbytes for w in model.parameters())
     checkpoint = parts["weights"] + parts["AdamW"]
-    assert disk_space(Shape.of(model), "float32") == parts["weights"] + 3 * checkpoint
+    assert disk_space(Shape.of(model)) == parts["weights"] + 3 * checkpoint
 
 
 def test_the_cache_is_that_of_a_real_forward_pass(model):
@@ -81,11 +91,33 @@ def test_the_cache_is_that_of_a_real_forward_pass(model):
     assert rollout_memory(Shape.of(model), TOKENS, BATCH, "float32")["KV cache"] == measured
 
 
-def test_what_depends_on_the_type_halves_with_it(model):
+def test_what_is_computed_with_halves_with_the_type_and_what_is_trained_stays(model):
     full, half = estimate(model), estimate(model, dtype="bfloat16")
-    for name in full.keys() - {"head"}:
+    for name in ("activations", "teacher"):
         assert half[name] * 2 == full[name]
-    assert half["head"] == full["head"], "log-probabilities are float32 whatever the weights"
+    # Log-probabilities are float32 whatever the weights; a copy in bfloat16 is computed with.
+    for name in ("gradients", "AdamW", "head"):
+        assert half[name] == full[name]
+    assert half["weights"] * 2 == full["weights"] * 3
+
+
+@pytest.mark.parametrize("targets", ["all-linear", ["q_proj", "down_proj"]])
+def test_adapters_are_those_that_are_trained(model, targets):
+    lora = Lora(rank=3, target_modules=targets)
+    adapted = adapt(copy.deepcopy(model), lora, "the run")
+    adapters = sum(weight.numel() for weight in adapted.parameters() if weight.requires_grad)
+    assert adapter_weights(model, lora) == adapters
+    parts = estimate(model, adapters=adapters, dtype="bfloat16")
+    frozen = sum(weight.numel() for weight in model.parameters())
+    assert parts["weights"] == 4 * adapters + 2 * frozen
+    assert (parts["gradients"], parts["AdamW"]) == (4 * adapters, 8 * adapters)
+    assert disk_space(Shape.of(model), adapters) == 4 * frozen + 36 * adapters
+
+
+def test_checkpointing_keeps_the_inputs_of_layers_and_one_layer(model):
+    full, less = estimate(model)["activations"], estimate(model, checkpointing=True)["activations"]
+    layers, hidden = model.config.num_hidden_layers, model.config.hidden_size
+    assert less == full // layers + 4 * BATCH * TOKENS * layers * hidden
 
 
 def test_a_known_model_needs_what_is_known_of_it():
@@ -102,7 +134,11 @@ def test_a_known_model_needs_what_is_known_of_it():
         (2.0, "ok", "GiB"),
         (1.05, "note", "which is tight"),
         (0.95, "note", "choose sampled objectives only"),
-        (0.05, "refused", "lower micro_batch_size or head_chunk, or load as bfloat16"),
+        (
+            0.05,
+            "refused",
+            "lower micro_batch_size or head_chunk, or train in bfloat16 or with LoRA",
+        ),
     ],
 )
 def test_training_is_compared_with_the_device(share, verdict, words):
@@ -129,7 +165,7 @@ def test_space_on_disk_is_compared_with_a_student_and_its_checkpoints(
 ):
     report = Report()
     check_disk(
-        report, Shape(parameters, 1, 1, 1, 1, 1, 1), "float32", tmp_path / "not" / "there" / "yet"
+        report, Shape(parameters, 1, 1, 1, 1, 1, 1), None, tmp_path / "not" / "there" / "yet"
     )
     assert report.findings[0].verdict == verdict
     assert f"free in {tmp_path}" in report.findings[0].says
