@@ -1,4 +1,4 @@
-"""Rollouts wait for the check of their pair, and do not depend on its age. Dry runs only."""
+"""Rollouts wait for the check of their pair, and do not depend on its age. No job is run."""
 
 import os
 import subprocess
@@ -39,18 +39,22 @@ def folder(tmp_path):
     return tmp_path
 
 
-def planned(folder: Path) -> str:
-    """What a dry run for the rollouts says."""
-    result = subprocess.run(
+def snakemake(folder: Path, *words: object) -> subprocess.CompletedProcess:
+    return subprocess.run(
         [
             *(sys.executable, "-m", "snakemake", *ROLLOUTS, "--snakefile", ROOT / "Snakefile"),
-            *("--directory", folder, "--dry-run", "--rerun-triggers", "mtime"),
+            *("--directory", folder, "--cores", "1", "--rerun-triggers", "mtime", *words),
         ],
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
+
+
+def planned(folder: Path) -> str:
+    """What a dry run for the rollouts says."""
+    result = snakemake(folder, "--dry-run")
     assert result.returncode == 0, result.stderr
     return result.stdout + result.stderr
 
@@ -66,3 +70,19 @@ def test_rollouts_wait_for_the_check_of_their_pair(folder):
     text = planned(folder)
     assert "Check the pair: qwen2-math" in text
     assert text.index("Check the pair") < text.index("Teacher answers")
+
+
+def test_a_run_that_cannot_sample_is_refused_at_its_start_but_can_be_planned(folder):
+    """Before the first job, not once models are trained."""
+    for path in ROLLOUTS:
+        (folder / path).unlink()
+    without = ("--config", 'rollout={"engine": "vllm", "vllm": {"python": "nowhere/python"}}')
+    assert snakemake(folder, "--dry-run", *without).returncode == 0
+    result = snakemake(folder, *without)
+    assert result.returncode == 1
+    (error,) = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert error.startswith("error: rollout.vllm.python: no interpreter ")
+    assert error.endswith(
+        "nowhere/python; make it with `make vllm-env`, or set rollout.engine: transformers."
+    )
+    assert not (folder / ROLLOUTS[0]).exists()
