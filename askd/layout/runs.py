@@ -1,17 +1,4 @@
-"""Where everything of a run lies, and which files each job reads: the workflow's input functions.
-
-Paths are patterns with Snakemake's wildcards in braces, relative to the working directory:
-
-    results/SCALE/data/TASK/                       prompts
-    results/SCALE/models/NAME/                     model folders
-    results/SCALE/PAIR/shared/seedS/roundR/...     what all methods share
-    results/SCALE/PAIR/METHOD/seedS/roundR/...     rounds of a method; roundR/model has R rounds
-    results/SCALE/PAIR/SYSTEM/seedS/eval/...       a system is a method, `teacher` or `student`
-
-One job runs all seeds of a group, one after another, since at nano scale the start of a process
-costs as much as its work. A rule's functions take Snakemake's wildcards and return settings, or
-paths in which `{seed}` still stands; `per_seed` fills it in.
-"""
+"""Models, rollouts and trainings of a run: what each of their jobs reads and is told."""
 
 from __future__ import annotations
 
@@ -24,7 +11,6 @@ from typing import Any
 
 from askd.config import (
     Advantage,
-    Benchmark,
     Config,
     Judge,
     Method,
@@ -84,8 +70,8 @@ def of_job(pattern: str) -> Callable[[Any], str]:
     return lambda wildcards: pattern.format(**wildcards, seed="{seed}")
 
 
-class Layout:
-    """Paths and inputs of a run with `config`."""
+class Runs:
+    """Paths and inputs of the jobs up to the trained models of `config`."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -374,123 +360,5 @@ class Layout:
                 "grader": self.task_of(wildcards).grader,
                 "sandbox": self.sandbox_of(self.pair_of(wildcards).task),
                 "judge": self.judge_of(self.pair_of(wildcards).task),
-            }
-        )
-
-    # --- evaluation and tables -----------------------------------------------------------------
-
-    @property
-    def evaluations(self) -> list[tuple[str, str, list[str], list[int]]]:
-        """The jobs of evaluation: task and split of the benchmarks, systems, and seeds.
-
-        One job answers all benchmarks of a task and split. An untrained model is the same for all
-        seeds.
-        """
-        config = self.config
-        tests, tries = self.seeds[""], self.seeds.get("_sweep", [])
-        jobs = []
-        for task, split in sorted({(b.task, b.split) for b in config.benchmarks.values()}):
-            jobs.append((task, split, list(UNTRAINED), [0]))
-            if seeds := tests if split == "test" else tries:
-                jobs.append((task, split, list(config.methods), seeds))
-        return jobs
-
-    def pairs_of(self, task: str) -> list[str]:
-        """Names of the pairs that learn a task."""
-        return [name for name, pair in self.config.pairs.items() if pair.task == task]
-
-    def benchmarks_of(self, task: str, split: str) -> dict[str, Benchmark]:
-        """The benchmarks of a task and split, by name."""
-        return {
-            name: benchmark
-            for name, benchmark in self.config.benchmarks.items()
-            if (benchmark.task, benchmark.split) == (task, split)
-        }
-
-    def evaluate_settings(self, task: str, split: str) -> str:
-        """What the evaluate stage reads of the configuration."""
-        return as_json(
-            {
-                "evaluation": self.config.evaluation,
-                "rollout": self.config.rollout,
-                "benchmarks": self.benchmarks_of(task, split),
-                "grader": self.config.tasks[task].grader,
-                "sandbox": self.sandbox_of(task),
-                "judge": self.judge_of(task),
-            }
-        )
-
-    def items(self, pair: str, system: str, seed: int, benchmark: str) -> str:
-        """The items of a system on a benchmark."""
-        folder = self.evaluated.format(pair=pair, system=system, seed=seed)
-        return f"{folder}/{benchmark}/items.parquet"
-
-    def table_items(self, wildcards: Any) -> list[str]:
-        """The items of every cell of a table; teacher and untrained student have one seed."""
-        table = self.config.tables[wildcards.table]
-        return [
-            self.items(pair, system, seed, benchmark)
-            for pair in table.pairs
-            for system in table.systems
-            for seed in range(1 if system in UNTRAINED else self.config.seeds)
-            for benchmark in table.benchmarks
-        ]
-
-    def table_settings(self, wildcards: Any) -> str:
-        """What the table stage reads of the configuration."""
-        config, table = self.config, self.config.tables[wildcards.table]
-        return as_json(
-            {
-                "name": wildcards.table,
-                "table": table,
-                "measure": config.tasks[config.benchmarks[table.benchmarks[0]].task].measure,
-                # All of them, so that a misspelt name in the paper's CSV is told from one that
-                # this table does not show.
-                "pairs": config.pairs,
-                "benchmarks": config.benchmarks,
-                "methods": {
-                    name: config.methods[name] for name in table.systems if name not in UNTRAINED
-                },
-                "seeds": config.seeds,
-                "results": self.root,
-            }
-        )
-
-    def sweep_benchmarks(self, pair: str) -> list[str]:
-        """The validation benchmarks of the task of `pair`."""
-        task = self.config.pairs[pair].task
-        names = self.config.sweep.benchmarks
-        return [name for name in names if self.config.benchmarks[name].task == task]
-
-    def sweep_items(self) -> list[str]:
-        """The validation items of every try of the sweep; none without a sweep."""
-        sweep = self.config.sweep
-        if sweep is None:
-            return []
-        return [
-            self.items(pair, variant, seed, benchmark)
-            for pair in sweep.pairs
-            for method in self.config.swept(pair)
-            for variant in sweep.tries(method)
-            for seed in sweep.seeds
-            for benchmark in self.sweep_benchmarks(pair)
-        ]
-
-    def tune_settings(self) -> str:
-        """What the tune stage reads of the configuration."""
-        sweep = self.config.sweep
-        return as_json(
-            {
-                "pairs": {
-                    pair: {
-                        "benchmarks": self.sweep_benchmarks(pair),
-                        "tries": {
-                            method: sweep.tries(method) for method in self.config.swept(pair)
-                        },
-                    }
-                    for pair in (sweep.pairs if sweep else [])
-                },
-                "seeds": sweep.seeds if sweep else [],
-                "results": self.root,
             }
         )
