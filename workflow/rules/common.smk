@@ -66,6 +66,13 @@ if VLLM and not CONDA:
     SAMPLING_PYTHON = quote(str(ROOT / CONFIG.rollout.vllm.python))
 
 
+def precision_options(training):
+    """What is trained, and in what, as options of the check."""
+    lora = "" if training.lora is None else f" --lora {quote(as_json(training.lora))}"
+    checkpointing = " --gradient-checkpointing" if training.gradient_checkpointing else ""
+    return f"--dtype {training.dtype}{lora}{checkpointing}"
+
+
 def check_sampling_python():
     """Stop before the first job of a run that cannot sample; dry runs and `plan` need no vLLM."""
     python = ROOT / CONFIG.rollout.vllm.python

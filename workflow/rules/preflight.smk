@@ -7,13 +7,6 @@ depend on its age: a check that is edited is made anew, and changes no result.
 PREFLIGHT = f"{LAYOUT.root}/{{pair}}/preflight.json"
 
 
-def precision_options(training):
-    """What is trained, and in what, as options of the check."""
-    lora = "" if training.lora is None else f" --lora {quote(as_json(training.lora))}"
-    checkpointing = " --gradient-checkpointing" if training.gradient_checkpointing else ""
-    return f"--dtype {training.dtype}{lora}{checkpointing}"
-
-
 rule preflight:
     input:
         teacher=lambda wildcards: f"{LAYOUT.teacher(wildcards)}/manifest.json",
