@@ -25,11 +25,11 @@ full: $(INSTALLED)
 	@$(call snakemake,--configfile config/full.yaml $(ARGUMENTS))
 
 # A real pretrained model of 135 million parameters, on a CPU.
-smollm2: $(INSTALLED)
+smollm2: $(INSTALLED) vllm-env
 	@$(call snakemake,--configfile config/smollm2.yaml $(ARGUMENTS))
 
 # The same jobs with a handful of rows each.
-smollm2-smoke: $(INSTALLED)
+smollm2-smoke: $(INSTALLED) vllm-env
 	@$(call snakemake,--configfile config/smollm2.yaml config/smollm2-smoke.yaml $(ARGUMENTS))
 
 # Choose settings on validation prompts; writes config/tuned/nano.yaml, which a clone has already.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import os
 import random
 import subprocess
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
+from filelock import FileLock
 
 from askd.artifacts import (
     PROMPTS,
@@ -28,6 +30,9 @@ from askd.artifacts import (
 )
 from askd.config import Advantage, Method, Rollout, validate
 
+# As the command line does: the collector need not walk the objects of torch so often.
+gc.set_threshold(50_000, 20, 50)
+
 ROOT = Path(__file__).resolve().parent.parent
 CONTEXT = 64
 EXPRESSIONS = {
@@ -38,6 +43,23 @@ EXPRESSIONS = {
     "0+5": "0+5=5",
     "8-3-3": "8-3=5-3=2",
 }
+
+
+@pytest.fixture(scope="session")
+def vllm_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of vLLM's environment, which is built where it is missing."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    with FileLock(shared / "vllm-env.lock"):
+        made = subprocess.run(
+            ["make", "vllm-env", f"PYTHON={sys.executable}"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+        )
+    if made.returncode:
+        pytest.skip(f"make vllm-env: {made.stderr.strip()[-300:]}")
+    return ROOT / ".venv-vllm" / "bin" / "python"
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 from collections.abc import Sequence
 from functools import cache
+from hashlib import sha256
 
 from askd.config import SandboxSettings
 from askd.rewards.result import Answer, Grade
@@ -22,16 +23,19 @@ def grade(answers: Sequence[Answer], settings: SandboxSettings) -> tuple[list[Gr
         BadTests: a reference is no row of tests, or its tests cannot judge any program.
         SandboxRefused, SandboxBroken: nothing is known of the answers.
     """
-    sandbox = _sandbox(settings)
-    programs = [_program(answer) for answer in answers]
-    # The samples of a group are often the same program.
-    distinct = list(dict.fromkeys(programs))
-    results = dict(zip(distinct, sandbox.run_all(distinct), strict=True))
-    grades = [
-        Grade(float(result.passed), result.passed, result.reason)
-        for result in (results[item] for item in programs)
-    ]
-    return grades, sandbox.about
+    sandbox, known = _sandbox(settings)
+    keys = [_key(answer) for answer in answers]
+    # The samples of a group are often the same program, as are the answers of a model's seeds.
+    new = {key: answer for key, answer in zip(keys, answers, strict=True) if key not in known}
+    results = sandbox.run_all([_program(answer) for answer in new.values()])
+    for key, result in zip(new, results, strict=True):
+        known[key] = Grade(float(result.passed), result.passed, result.reason)
+    return [known[key] for key in keys], sandbox.about
+
+
+def _key(answer: Answer) -> bytes:
+    """Short, since tests can be long and a process grades many thousands of answers."""
+    return sha256(f"{answer.reference}\0{answer.text}".encode(errors="surrogatepass")).digest()
 
 
 def _program(answer: Answer) -> Program:
@@ -40,8 +44,9 @@ def _program(answer: Answer) -> Program:
 
 
 @cache
-def _sandbox(settings: SandboxSettings) -> Sandbox:
-    """One for the life of the process: a training grades at every step."""
+def _sandbox(settings: SandboxSettings) -> tuple[Sandbox, dict[bytes, Grade]]:
+    """One for the life of the process, and what it said of each answer: a training grades at every
+    step, and an evaluation the answers of all seeds."""
     sandbox = Sandbox(settings)
     atexit.register(sandbox.close)
-    return sandbox
+    return sandbox, {}

@@ -31,7 +31,7 @@ from askd.models.folder import (
 from askd.provenance import digest
 from askd.rollout.engine import Request, requests, rollouts_schema, sample
 from askd.rollout.score import score
-from askd.rollout.vllm_engine import VllmEngine
+from askd.rollout.vllm_engine import engine_of
 from askd.state import resumable
 
 
@@ -99,7 +99,7 @@ def _sampler(
 ) -> tuple[LanguageModel, Callable[[Sequence[Request]], list[dict]]]:
     """The model with its tokenizer, and what samples rows from it; without weights under vLLM."""
     if settings.engine == "vllm" and policy is None:
-        engine = VllmEngine(model_folder, settings)
+        engine = engine_of(model_folder, settings)
         return engine.language_model, lambda wanted: engine.sample(wanted, seed, stream)
     language_model, teacher = load(model_folder), None
     if policy is not None:
@@ -153,7 +153,7 @@ def score_rollouts(
     rollouts = read_table(rollouts_path, ROLLOUTS).to_pylist()
     prompts = {row["prompt_id"]: row for row in read_table(prompts_path, PROMPTS).to_pylist()}
     if settings.engine == "vllm":
-        engine = VllmEngine(teacher_folder, settings, head_chunk)
+        engine = engine_of(teacher_folder, settings, head_chunk)
         responses = _responses(engine.language_model, rollouts, prompts)
         table = _scores(rollouts, engine.score(responses))
     else:

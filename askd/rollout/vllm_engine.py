@@ -45,6 +45,23 @@ ENVIRONMENT = {
 CPU_CACHE_GIB = 2.0
 
 
+_running: dict[tuple, VllmEngine] = {}
+
+
+def engine_of(folder: Path, settings: Rollout, head_chunk: int | None = None) -> VllmEngine:
+    """The engine of a model: the one that runs, if it is that of the same model.
+
+    The seeds of a job share it, since it takes long to start. One runs at a time, since a device
+    holds the memory of one. For arguments and errors see `VllmEngine`.
+    """
+    key = (folder.resolve(), settings, head_chunk)
+    if key not in _running:
+        while _running:
+            _running.popitem()[1].stop()
+        _running[key] = VllmEngine(folder, settings, head_chunk)
+    return _running[key]
+
+
 class VllmEngine:
     """A model that runs in vLLM.
 
@@ -194,6 +211,14 @@ class VllmEngine:
             ]
             for (prompt, tokens), output in zip(responses, outputs, strict=True)
         ]
+
+    def stop(self) -> None:
+        """Give back the memory of the device."""
+        from vllm.distributed import cleanup_dist_env_and_memory
+
+        self.llm.llm_engine.engine_core.shutdown()
+        del self.llm
+        cleanup_dist_env_and_memory()
 
     def _check_length(self, length: int, what: str) -> None:
         if length > self.length:

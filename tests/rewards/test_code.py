@@ -63,10 +63,19 @@ def test_equal_programs_run_once(monkeypatch):
     monkeypatch.setattr(
         Sandbox, "run_all", lambda self, programs: ran.append(programs) or original(self, programs)
     )
-    answers = ["    return 2*x+4"] * 3 + ["    return x"]
+    answers = ["    return 2*x+4"] * 3 + ["    return x-4"]
     table = grade(rollouts(*answers), PROMPTS, "code", SETTINGS)
     assert table.column("correct").to_pylist() == [True, True, True, False]
-    assert len(ran[0]) == 2
+    again = grade(rollouts(*answers, "    return x-3"), PROMPTS, "code", SETTINGS)
+    assert again.column("correct").to_pylist() == [True, True, True, False, False]
+    assert [len(programs) for programs in ran] == [2, 1]
+
+
+def test_an_answer_that_is_known_is_not_known_for_other_tests():
+    right = prompts(json.dumps({**ROW, "test": "def check(c):\n    assert c(1) == 1\n"}))
+    answer = rollouts("    return x")
+    assert grade(answer, PROMPTS, "code", SETTINGS).column("correct").to_pylist() == [False]
+    assert grade(answer, right, "code", SETTINGS).column("correct").to_pylist() == [True]
 
 
 def test_other_graders_run_in_no_sandbox(monkeypatch):
@@ -100,4 +109,4 @@ def test_a_sandbox_that_breaks_is_no_reward_of_zero(monkeypatch):
 
     monkeypatch.setattr(Worker, "run", broken)
     with pytest.raises(SandboxBroken, match="the reference of 'a': the sandbox broke twice"):
-        grade(rollouts("    return x"), PROMPTS, "code", SETTINGS)
+        grade(rollouts("    return x+99"), PROMPTS, "code", SETTINGS)

