@@ -32,7 +32,7 @@ smollm2: $(INSTALLED) vllm-env
 smollm2-smoke: $(INSTALLED) vllm-env
 	@$(call snakemake,--configfile config/smollm2.yaml config/smollm2-smoke.yaml $(ARGUMENTS))
 
-# Choose settings on validation prompts; writes config/tuned/nano.yaml, which a clone has already.
+# Choose settings on validation prompts; writes config/tuned/nano, which a clone has already.
 sweep: $(INSTALLED)
 	@$(call snakemake,sweep --forcerun tune $(ARGUMENTS))
 

@@ -402,8 +402,8 @@ def test_a_sweep_adds_each_try_as_a_method_whatever_was_chosen_before(configurat
 
 
 def test_a_pair_without_validation_prompts_of_its_task_cannot_be_tuned(configuration):
-    pairs = ["qwen2-math", "deepseek-coder"]
-    message = refusal(Config, changed(configuration, "sweep/pairs", pairs))
+    benchmarks = ["arithmetic-easy-validation", "instructions-long-validation"]
+    message = refusal(Config, changed(configuration, "sweep/benchmarks", benchmarks))
     assert "sweep.benchmarks: none is of 'programs', the task of the pair deepseek-coder" in message
 
 
@@ -606,7 +606,7 @@ def test_the_larger_scale_is_valid(configuration):
     full = yaml.safe_load((ROOT / "config" / "full.yaml").read_text(encoding="utf-8"))
     larger = copy.deepcopy(configuration)
     for name, table in full.pop("tables").items():
-        larger["tables"][name].update(table)
+        larger["tables"].setdefault(name, {}).update(table)
     parsed = validate(Config, {**larger, **full}, "test")
     assert parsed.seeds == full["seeds"]
     assert {pair for table in parsed.tables.values() for pair in table.pairs} == set(parsed.pairs)

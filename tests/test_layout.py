@@ -306,7 +306,8 @@ def test_each_evaluation_has_one_job():
         path for table in RAW["tables"] for path in paths.table_items(SimpleNamespace(table=table))
     ]
     assert set(read) <= set(made)
-    assert set(paths.sweep_items()) <= set(made)
+    for pair in RAW["sweep"]["pairs"]:
+        assert set(paths.sweep_items(SimpleNamespace(pair=pair))) <= set(made)
 
 
 def test_validation_items_are_of_the_sweeps_seeds_and_test_items_of_the_tables():
@@ -358,26 +359,19 @@ def test_a_table_is_told_what_it_counts(table, measure):
 
 
 def test_sweep_reads_validation_items_of_its_own_seeds():
-    items = layout().sweep_items()
-    assert len(items) == len(set(items)) > 0
-    for path in items:
-        assert "-validation/" in path
-        assert "/seed1000/" in path
+    for pair in RAW["sweep"]["pairs"]:
+        items = layout().sweep_items(SimpleNamespace(pair=pair))
+        assert len(items) == len(set(items)) > 0
+        for path in items:
+            assert "-validation/" in path
+            assert f"/{pair}/" in path and "/seed1000/" in path
 
 
 def test_a_pair_is_tuned_on_the_benchmarks_of_its_task():
-    validation = {"task": "programs", "level": "easy", "split": "validation", "label": "easy"}
-    sweep = {
-        **RAW["sweep"],
-        "pairs": ["qwen2-math", "deepseek-coder"],
-        "benchmarks": [*RAW["sweep"]["benchmarks"], "programs-easy-validation"],
-    }
-    benchmarks = {**RAW["benchmarks"], "programs-easy-validation": validation}
-    paths = layout(sweep=sweep, benchmarks=benchmarks)
-    assert paths.sweep_benchmarks("deepseek-coder") == ["programs-easy-validation"]
-    settings = json.loads(paths.tune_settings())
-    assert set(settings["pairs"]) == {"qwen2-math", "deepseek-coder"}
-    for pair, of_pair in settings["pairs"].items():
+    paths = layout()
+    for pair in RAW["sweep"]["pairs"]:
+        job = SimpleNamespace(pair=pair)
+        of_pair = json.loads(paths.tune_settings(job))
         task = RAW["pairs"][pair]["task"]
         assert of_pair["benchmarks"]
         assert all(name.startswith(f"{task}-") for name in of_pair["benchmarks"])
@@ -388,14 +382,9 @@ def test_a_pair_is_tuned_on_the_benchmarks_of_its_task():
             for system in table["systems"]
         }
         assert set(of_pair["tries"]) == shown & set(RAW["sweep"]["methods"])
-        read = [path for path in paths.sweep_items() if f"/{pair}/" in path]
-        assert len(read) == len(of_pair["benchmarks"]) * sum(map(len, of_pair["tries"].values()))
-
-
-def test_without_a_sweep_nothing_is_tuned():
-    paths = layout(sweep=None)
-    assert paths.sweep_items() == []
-    assert json.loads(paths.tune_settings())["pairs"] == {}
+        assert len(paths.sweep_items(job)) == len(of_pair["benchmarks"]) * sum(
+            map(len, of_pair["tries"].values())
+        )
 
 
 def test_programs_are_run_in_the_configured_sandbox_and_others_in_none():

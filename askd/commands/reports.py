@@ -44,9 +44,9 @@ def claims(
 def tune(
     settings: Settings,
     tries: Annotated[Path, option("CSV file to write: every try.")],
-    tuned: Annotated[Path, option("YAML file to write: the chosen learning rates.")],
+    tuned: Annotated[Path, option("YAML file to write: the chosen settings.")],
 ) -> None:
-    """Choose learning rates by validation accuracy."""
+    """Choose the settings of a pair by validation rewards."""
     from askd.config import validated_json
     from askd.reporting.sweep import TuneSettings
     from askd.reporting.sweep import tune as run
@@ -57,7 +57,7 @@ def tune(
 @app.command(name="sweep-table")
 def sweep_table(
     settings: Settings,
-    tries: Annotated[Path, option("CSV file of the tries, as `tune` writes it.")],
+    tries: Annotated[list[Path], option("CSV file of tries, as `tune` writes it; repeat it.")],
     output: Annotated[Path, option("Files to write, without their endings csv and md.")],
 ) -> None:
     """Write every try of the sweep as a table."""

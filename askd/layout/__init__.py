@@ -109,35 +109,26 @@ class Layout(Runs):
         names = self.config.sweep.benchmarks
         return [name for name in names if self.config.benchmarks[name].task == task]
 
-    def sweep_items(self) -> list[str]:
-        """The validation items of every try of the sweep; none without a sweep."""
-        sweep = self.config.sweep
-        if sweep is None:
-            return []
+    def sweep_items(self, wildcards: Any) -> list[str]:
+        """The validation items of every try of a pair."""
+        pair, sweep = wildcards.pair, self.config.sweep
         return [
             self.items(pair, variant, seed, benchmark)
-            for pair in sweep.pairs
             for method in self.config.swept(pair)
             for variant in sweep.tries(method)
             for seed in sweep.seeds
             for benchmark in self.sweep_benchmarks(pair)
         ]
 
-    def tune_settings(self) -> str:
+    def tune_settings(self, wildcards: Any) -> str:
         """What the tune stage reads of the configuration."""
-        sweep = self.config.sweep
+        pair, sweep = wildcards.pair, self.config.sweep
         return as_json(
             {
-                "pairs": {
-                    pair: {
-                        "benchmarks": self.sweep_benchmarks(pair),
-                        "tries": {
-                            method: sweep.tries(method) for method in self.config.swept(pair)
-                        },
-                    }
-                    for pair in (sweep.pairs if sweep else [])
-                },
-                "seeds": sweep.seeds if sweep else [],
+                "pair": pair,
+                "benchmarks": self.sweep_benchmarks(pair),
+                "tries": {method: sweep.tries(method) for method in self.config.swept(pair)},
+                "seeds": sweep.seeds,
                 "results": self.root,
             }
         )

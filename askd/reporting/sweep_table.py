@@ -49,13 +49,13 @@ class Tried:
     chosen: bool
 
 
-def sweep_table(settings: SweepTableSettings, tries: Path, output: Path) -> None:
-    """Write the tries that the tune stage wrote to `tries` as OUTPUT.{csv,md}.
+def sweep_table(settings: SweepTableSettings, tries: Sequence[Path], output: Path) -> None:
+    """Write the tries that the tune stage wrote, a file for each pair, as OUTPUT.{csv,md}.
 
     Raises:
-        AskdError: `tries` is missing or malformed.
+        AskdError: a file is missing or malformed.
     """
-    rows = _of_tune(tries)
+    rows = [row for path in tries for row in _of_tune(path)]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(field.name for field in fields(Tried))

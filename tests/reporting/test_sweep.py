@@ -42,16 +42,13 @@ def chosen(tmp_path):
 
     def run(sweep: Sweep, rewards: dict, others: float = 0.2, **items_options):
         settings = TuneSettings(
-            pairs={
-                "p": {
-                    "benchmarks": sweep.benchmarks,
-                    "tries": {method: sweep.tries(method) for method in sweep.methods},
-                }
-            },
+            pair="p",
+            benchmarks=sweep.benchmarks,
+            tries={method: sweep.tries(method) for method in sweep.methods},
             seeds=sweep.seeds,
             results=str(tmp_path),
         )
-        for variants in settings.pairs["p"].tries.values():
+        for variants in settings.tries.values():
             for variant in variants:
                 for seed in sweep.seeds:
                     for benchmark in sweep.benchmarks:
@@ -145,7 +142,9 @@ def test_a_missing_evaluation_is_named(chosen, tmp_path):
     chosen(sweep(), {})
     (tmp_path / "p/b@0.004/seed8/eval/y/items.parquet").unlink()
     settings = TuneSettings(
-        pairs={"p": {"benchmarks": ["x", "y"], "tries": {"b": sweep().tries("b")}}},
+        pair="p",
+        benchmarks=["x", "y"],
+        tries={"b": sweep().tries("b")},
         seeds=[7, 8],
         results=str(tmp_path),
     )

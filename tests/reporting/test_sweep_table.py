@@ -48,7 +48,7 @@ def make(tmp_path):
     def make(text: str = TRIES):
         (tmp_path / "tries.csv").write_text(text)
         settings = validated_json(SweepTableSettings, json.dumps(SETTINGS))
-        sweep_table(settings, tmp_path / "tries.csv", tmp_path / "sweep")
+        sweep_table(settings, [tmp_path / "tries.csv"], tmp_path / "sweep")
         return tmp_path / "sweep"
 
     return make

@@ -70,8 +70,8 @@ def test_a_choice_of_settings_reruns_just_the_method_on_the_pairs_that_use_it(fi
 
     The projection is made anew, and no teacher answers again.
     """
-    path = finished.folder / "config/tuned/tiny.yaml"
-    path.parent.mkdir(exist_ok=True)
+    path = finished.folder / "config/tuned/tiny/qwen2-math.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
         path.write_text(
             "tuned: {qwen2-math: {askd: {learning_rate: 0.004, options: {projection: {beta: 2}}}}}"

@@ -10,7 +10,7 @@ rule all:
 
 rule sweep:
     input:
-        rules.tune.output,
+        expand(rules.tune.output, pair=CONFIG.sweep.pairs if CONFIG.sweep else []),
     localrule: True
 
 

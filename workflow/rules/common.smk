@@ -19,10 +19,11 @@ from askd.layout import MODEL_FILES, Layout, as_json, of_job, one_of, per_seed
 from askd.own_files import check_own_files
 from askd.provenance import digest
 
-TUNED = ROOT / "config" / "tuned" / f"{config.get('scale')}.yaml"
-if TUNED.is_file():
+# What was chosen for each pair that a sweep has seen.
+TUNED = ROOT / "config" / "tuned" / str(config.get("scale"))
+for chosen in sorted(TUNED.glob("*.yaml")):
 
-    configfile: TUNED
+    configfile: chosen
 
 
 try:

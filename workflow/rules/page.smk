@@ -13,11 +13,14 @@ PAGE_SETTINGS = page_settings(CONFIG)
 # Claims and statements are the paper's, and say nothing of a run that shows no table of it.
 PAGE_PAPER = any(table.paper for table in CONFIG.tables.values())
 PAGE_PROGRAMS = any(task.grader == "code" for task in PAGE_SETTINGS.tasks.values())
-TRIES = TUNED.with_suffix(".csv")
-SWEPT = CONFIG.sweep is not None and TRIES.is_file()
+TRIES = [
+    path
+    for pair in (CONFIG.sweep.pairs if CONFIG.sweep else [])
+    if (path := TUNED / f"{pair}.csv").is_file()
+]
 
 
-if SWEPT:
+if TRIES:
 
     rule sweep_table:
         output:
@@ -40,15 +43,15 @@ if SWEPT:
                     "rollout": CONFIG.rollout,
                 }
             ),
-            # No input, or every report would first run the sweep, which makes this file.
-            tries=str(TRIES),
-            content=sha256(TRIES.read_bytes()).hexdigest(),
+            # No input, or every report would first run the sweep, which makes these files.
+            tries=" ".join(f"--tries {quote(str(path))}" for path in TRIES),
+            content=[sha256(path.read_bytes()).hexdigest() for path in TRIES],
             output=subpath(output[0], strip_suffix=".csv"),
             code=digest("askd.reporting.sweep_table"),
         message:
             "Table of the sweep"
         shell:
-            "python -m askd sweep-table --settings {params.settings:q} --tries {params.tries:q}"
+            "python -m askd sweep-table --settings {params.settings:q} {params.tries}"
             " --output {params.output} > {log} 2>&1"
 
 
@@ -62,7 +65,7 @@ rule report:
         variance=rules.variance.output if CONFIG.estimators else [],
         curves=rules.curves.output if CONFIG.estimators else [],
         audit=rules.sandbox_audit.output if PAGE_PROGRAMS else [],
-        sweep=rules.sweep_table.output if SWEPT else [],
+        sweep=rules.sweep_table.output if TRIES else [],
         models=[f"{LAYOUT.model_folder(name)}/manifest.json" for name in PAGE_SETTINGS.models],
         templates=sorted((ROOT / "askd" / "reporting" / "page" / "templates").iterdir()),
     output:

@@ -73,21 +73,21 @@ rule sandbox_audit:
 
 rule tune:
     input:
-        LAYOUT.sweep_items(),
+        LAYOUT.sweep_items,
     output:
-        tries=TUNED.with_suffix(".csv"),
-        tuned=TUNED,
+        tries=TUNED / "{pair}.csv",
+        tuned=TUNED / "{pair}.yaml",
     log:
-        f"{LAYOUT.logs}/tune.log",
+        f"{LAYOUT.logs}/tune/{{pair}}.log",
     benchmark:
-        f"{LAYOUT.benchmarks}/tune/all.tsv"
+        f"{LAYOUT.benchmarks}/tune/{{pair}}.tsv"
     conda:
         "../../envs/report.yaml"
     params:
-        settings=LAYOUT.tune_settings(),
+        settings=LAYOUT.tune_settings,
         code=digest("askd.reporting.sweep"),
     message:
-        "Choose settings on validation prompts"
+        "Choose settings on validation prompts: {wildcards.pair}"
     shell:
         "python -m askd tune --settings {params.settings:q}"
         " --tries {output.tries} --tuned {output.tuned} > {log} 2>&1"
