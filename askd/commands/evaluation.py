@@ -63,6 +63,7 @@ def agreement(
     code_model: Annotated[Path, option("Model folder that answers the benchmark of programs.")],
     code_prompts: Annotated[Path, option("Prompts table of that benchmark.")],
     output: Annotated[Path, option("Files to write, without their endings csv and md.")],
+    humaneval_model: Annotated[Path | None, option("Model folder that answers HumanEval.")] = None,
     humaneval_samples: Annotated[
         Path | None, option("File of programs for HumanEval, as evalplus reads it.")
     ] = None,
@@ -78,6 +79,7 @@ def agreement(
         math_prompts,
         code_model,
         code_prompts,
+        humaneval_model,
         humaneval_samples,
         output,
     )

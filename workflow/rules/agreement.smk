@@ -14,6 +14,8 @@ AGREEMENT_PROMPTS = {
     name: f"{LAYOUT.data.format(task=benchmark.task)}/{benchmark.split}.parquet"
     for name, benchmark in AGREEMENT_BENCHMARKS.items()
 }
+SOLVER = CONFIG.agreement.humaneval
+SOLVER_MODEL = SOLVER and LAYOUT.model_folder(SOLVER.model)
 EVALUATE_PYTHON = "python"
 if not CONDA and (ROOT / CONFIG.agreement.python).is_file():
     EVALUATE_PYTHON = quote(str(ROOT / CONFIG.agreement.python))
@@ -23,6 +25,7 @@ rule agreement:
     input:
         models=[f"{folder}/manifest.json" for folder in AGREEMENT_MODELS.values()],
         prompts=AGREEMENT_PROMPTS.values(),
+        solver=f"{SOLVER_MODEL}/manifest.json" if SOLVER else [],
         samples=CONFIG.agreement.humaneval_samples or [],
         tasks=[
             sorted((ROOT / "askd" / "evaluation" / folder).iterdir())
@@ -45,11 +48,13 @@ rule agreement:
                 "sandbox": CONFIG.sandbox,
                 **AGREEMENT_BENCHMARKS,
                 "code_task": CONFIG.tasks[AGREEMENT_BENCHMARKS["code"].task],
+                **({"humaneval_max_new_tokens": SOLVER.max_new_tokens} if SOLVER else {}),
             }
         ),
         python=EVALUATE_PYTHON,
         models=AGREEMENT_MODELS,
         prompts=AGREEMENT_PROMPTS,
+        solver=f"--humaneval-model {SOLVER_MODEL}" if SOLVER else "",
         samples=lambda wildcards, input: (
             f"--humaneval-samples {quote(input.samples)}" if input.samples else ""
         ),
@@ -61,4 +66,4 @@ rule agreement:
         "{params.python} -m askd agreement --settings {params.settings:q}"
         " --math-model {params.models[math]} --math-prompts {params.prompts[math]}"
         " --code-model {params.models[code]} --code-prompts {params.prompts[code]}"
-        " {params.samples} --output {params.output} > {log} 2>&1"
+        " {params.solver} {params.samples} --output {params.output} > {log} 2>&1"
