@@ -1,4 +1,4 @@
-"""Table 2 of the default workflow: models that have learnt, and methods that teach them."""
+"""A pair of the default workflow's Table 2: models that have learnt, and methods that teach."""
 
 import csv
 from pathlib import Path
@@ -56,16 +56,14 @@ def test_every_cell_of_the_table_is_there(nano, table, cells):
         assert (nano.folder / RESULTS / f"tables/table2.{ending}").stat().st_size > 0
 
 
-def test_teachers_and_students_are_what_the_test_beds_need(cells):
-    def mean(pair, system, metric="sampled"):
-        return float(cells[pair, system, "average", metric]["mean"])
+def test_teacher_and_student_are_what_the_test_bed_needs(cells):
+    def mean(system, metric="sampled"):
+        return float(cells["qwen2-math", system, "average", metric]["mean"])
 
-    assert 70 <= mean("qwen2-math", "teacher") <= 95
-    for pair in ("qwen2-math", "qwen2.5-math"):
-        assert 15 <= mean(pair, "student") <= 65
-    # Errors that are noise vanish from greedy answers; systematic ones do not.
-    assert mean("qwen2-math", "teacher", "greedy") > 90
-    assert mean("qwen2.5-math", "teacher", "greedy") < mean("qwen2-math", "teacher", "greedy") - 10
+    assert 70 <= mean("teacher") <= 95
+    assert 15 <= mean("student") <= 65
+    # Errors that are noise vanish from greedy answers.
+    assert mean("teacher", "greedy") > 90
 
 
 def test_some_distillation_method_beats_the_student(nano, table):
