@@ -183,7 +183,7 @@ def results(settings, tmp_path):
             for name in ("sweep", "seeds", "rounds", "training", "rollout")
         },
     )
-    sweep_table(sweep, root / "tries.csv", root / "tables/sweep")
+    sweep_table(sweep, [root / "tries.csv"], root / "tables/sweep")
     return root
 
 
