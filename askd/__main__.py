@@ -23,8 +23,8 @@ for group in (models, data, sources, rollouts, training, evaluation, reports):
 
 def main() -> None:
     """Run a command; bad input is one sentence on standard error and exit code 1."""
-    # Torch and transformers are a million objects that stay; at the default threshold the collector
-    # walks them again and again while they are imported, for a fifth of that time.
+    # The objects of torch and transformers stay; at the default threshold the collector walks them
+    # again and again, most of all while they are imported.
     gc.set_threshold(50_000, 20, 50)
     try:
         app()

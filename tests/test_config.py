@@ -602,6 +602,12 @@ def test_estimators_name_methods(configuration, key):
     assert "estimators: unknown method 'askdd'; did you mean 'askd'?" in message
 
 
+def test_the_model_that_answers_humaneval_is_one_of_the_configuration(configuration):
+    solver = {"model": "qwen2-math-studen"}
+    message = refusal(Config, changed(configuration, "agreement/humaneval", solver))
+    assert "agreement.humaneval.model: unknown model 'qwen2-math-studen'" in message
+
+
 def test_the_larger_scale_is_valid(configuration):
     full = yaml.safe_load((ROOT / "config" / "full.yaml").read_text(encoding="utf-8"))
     larger = copy.deepcopy(configuration)

@@ -44,7 +44,6 @@ ENVIRONMENT = {
 }
 CPU_CACHE_GIB = 2.0
 
-
 _running: dict[tuple, VllmEngine] = {}
 
 

@@ -90,8 +90,9 @@ def test_a_sweep_plans_each_try_on_the_pairs_whose_tables_show_its_method(finish
     result = finished.make("sweep", "--dry-run", "--config", f"'sweep={sweep}'")
     assert result.returncode == 0, result.stdout + result.stderr
     text = result.stdout + result.stderr
-    assert "Choose settings on validation prompts" in text
     for job, planned in (
+        ("Choose settings on validation prompts: qwen2-math\n", True),
+        ("Choose settings on validation prompts: qwen2.5-math\n", False),
         ("Train: qwen2-math, gkd@0.004, to round 2", True),
         ("Train: qwen2-math, gkd@0.004@1, to round 2", True),
         ("Train: qwen2-math, askd@0.004, to round 2", True),

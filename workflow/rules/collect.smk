@@ -10,7 +10,11 @@ rule all:
 
 rule sweep:
     input:
-        expand(rules.tune.output, pair=CONFIG.sweep.pairs if CONFIG.sweep else []),
+        # Where no table shows a method of the sweep for a pair, there is nothing to try.
+        expand(
+            rules.tune.output,
+            pair=list(filter(CONFIG.swept, CONFIG.sweep.pairs if CONFIG.sweep else [])),
+        ),
     localrule: True
 
 
