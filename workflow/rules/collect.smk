@@ -1,5 +1,7 @@
 """Named targets: `snakemake all`, `sweep`, `publish`, one for each table and one for each figure."""
 
+from os.path import relpath
+
 
 rule all:
     input:
@@ -45,6 +47,11 @@ PUBLISHED_FIGURES = [
 ]
 
 
+# As the reader would write it; the configuration's own files are no part of it.
+CONFIGFILES = [relpath(path, ROOT) for path in workflow.overwrite_configfiles]
+CONFIGFILE_OPTION = ["--configfile", *CONFIGFILES] if CONFIGFILES else []
+
+
 rule publish:
     input:
         pages=[
@@ -53,6 +60,7 @@ rule publish:
             *(rules.variance.output[1:] if CONFIG.estimators else []),
             *(rules.theory.output[1:] if PAGE_PAPER else []),
             *rules.times.output[1:],
+            rules.plan_report.output[0],
         ],
         figures=expand(f"{LAYOUT.root}/figures/{{name}}.png", name=PUBLISHED_FIGURES),
     output:
@@ -64,9 +72,11 @@ rule publish:
         "../../envs/report.yaml"
     params:
         prefix=subpath(output.page, strip_suffix=".md"),
+        command=" ".join(["snakemake publish", *CONFIGFILE_OPTION]),
     message:
-        "Publish claims, tables, figures and times"
+        "Publish claims, tables, figures, times and the plan"
     shell:
         "(for figure in {input.figures}; do"
         ' cp "$figure" {params.prefix}-$(basename "$figure"); done'
-        " && awk 'FNR == 1 && NR > 1 {{ print \"\" }} 1' {input.pages} > {output.page}) 2> {log}"
+        " && {{ echo 'Written by `{params.command}`.';"
+        " awk 'FNR == 1 {{ print \"\" }} 1' {input.pages}; }} > {output.page}) 2> {log}"
