@@ -94,7 +94,7 @@ $(EVALUATE_VENV)/installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(EVALUATE_VENV)
 	grep -v '^python-dateutil==' requirements.lock > $(EVALUATE_VENV)/constraints.txt
 	$(EVALUATE_VENV)/bin/python -m pip install --quiet \
-		--constraint $(EVALUATE_VENV)/constraints.txt --editable . 'lm-eval[math]==0.4.13'
+		--constraint $(EVALUATE_VENV)/constraints.txt --editable . 'lm-eval[math]==0.4.13' pytest
 	$(EVALUATE_VENV)/bin/python -m pip install --quiet --no-deps evalplus==0.3.1 appdirs fire \
 		multipledispatch stop-sequencer tempdir termcolor tree-sitter tree-sitter-python wget
 	$(EVALUATE_VENV)/bin/python -c 'import lm_eval, evalplus.evaluate, askd.reporting.agreement'

@@ -46,20 +46,36 @@ EXPRESSIONS = {
 
 
 @pytest.fixture(scope="session")
-def vllm_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The interpreter of vLLM's environment, which is built where it is missing."""
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    with FileLock(shared / "vllm-env.lock"):
-        made = subprocess.run(
-            ["make", "vllm-env", f"PYTHON={sys.executable}"],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-        )
-    if made.returncode:
-        pytest.skip(f"make vllm-env: {made.stderr.strip()[-300:]}")
-    return ROOT / ".venv-vllm" / "bin" / "python"
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Builds what `make NAME-env` makes, where it is missing; gives its interpreter."""
+
+    def build(name: str) -> Path:
+        base = tmp_path_factory.getbasetemp()
+        shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+        with FileLock(shared / f"{name}-env.lock"):
+            made = subprocess.run(
+                ["make", f"{name}-env", f"PYTHON={sys.executable}"],
+                cwd=ROOT,
+                capture_output=True,
+                text=True,
+            )
+        if made.returncode:
+            pytest.skip(f"make {name}-env: {made.stderr.strip()[-300:]}")
+        return ROOT / f".venv-{name}" / "bin" / "python"
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def vllm_python(environment: Callable[[str], Path]) -> Path:
+    """The interpreter of vLLM's environment."""
+    return environment("vllm")
+
+
+@pytest.fixture(scope="session")
+def evaluate_python(environment: Callable[[str], Path]) -> Path:
+    """The interpreter of the environment that has lm-eval and evalplus."""
+    return environment("evaluate")
 
 
 @pytest.fixture(scope="session")

@@ -28,11 +28,14 @@ class Comparison(NamedTuple):
 
 
 class Count(NamedTuple):
-    """Numbers of items of a benchmark and verdict."""
+    """Numbers of items of a benchmark and verdict; of those that passed, None where outputs are
+    compared."""
 
     benchmark: str
     verdict: str
     items: int
+    passed_ours: int | None
+    passed_theirs: int | None
     equal: int
     differing: int
     unexplained: int
@@ -61,7 +64,17 @@ def counts(comparisons: Iterable[Comparison]) -> list[Count]:
     return [Count(*names, *_numbers(members)) for names, members in groups.items()]
 
 
-def _numbers(members: Sequence[Comparison]) -> tuple[int, int, int, int]:
+def _numbers(members: Sequence[Comparison]) -> tuple[int | None, ...]:
     differing = [member for member in members if not member.equal]
     unexplained = [member for member in differing if member.reason == UNEXPLAINED]
-    return len(members), len(members) - len(differing), len(differing), len(unexplained)
+    passed = (
+        sum(verdict == "passed" for verdict in verdicts)
+        for verdicts in zip(*((member.ours, member.theirs) for member in members), strict=True)
+    )
+    return (
+        len(members),
+        *((None, None) if members[0].verdict == "output" else passed),
+        len(members) - len(differing),
+        len(differing),
+        len(unexplained),
+    )

@@ -27,7 +27,7 @@ from askd.config import Benchmark, ProgramsTask, Rollout, SandboxSettings, Stric
 from askd.errors import AskdError
 from askd.evaluation import code_problems, evalplus_agreement, lm_eval_agreement
 from askd.evaluation.agreement import written_agreement
-from askd.evaluation.comparison import Comparison, counts
+from askd.evaluation.comparison import Comparison, Count, counts
 from askd.evaluation.evalplus_agreement import Sample
 from askd.models.folder import load
 from askd.reporting.markdown import grid
@@ -257,13 +257,15 @@ def _csv(comparisons: Sequence[Comparison]) -> str:
 
 
 def _markdown(comparisons: Sequence[Comparison], about: dict[str, str]) -> str:
-    summary = [[str(value) for value in count] for count in counts(comparisons)]
+    summary = [
+        ["" if value is None else str(value) for value in count] for count in counts(comparisons)
+    ]
     versions = [f"{name} {version(module)}" for module, name in TOOLS.items()]
     parts = [
         "# Agreement with lm-eval and EvalPlus",
         "`snakemake agreement` sets our verdicts beside those of the field's own tools, item by "
         "item.\nHumanEval's extra inputs are every second one of those that its own tests use.",
-        grid(("benchmark", "verdict", "items", "equal", "differing", "unexplained"), summary),
+        grid([name.replace("_", ", ") for name in Count._fields], summary),
         "## Items that differ",
         _differences(comparisons),
         f"Tools: {', '.join(versions)}; "

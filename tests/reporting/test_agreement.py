@@ -116,7 +116,12 @@ def test_the_table_counts_and_lists(settings, tables, folders, tmp_path, monkeyp
     of_humaneval = [row for row in rows if row["benchmark"] == f"HumanEval, {answers}"]
     assert {row["item"] for row in of_humaneval} == {"HumanEval/0"}
     text = output.with_suffix(".md").read_text()
-    assert "| M " in text and "task gsm8k_style, version 1.0, hash 0abc" in text
+    squeezed = [" ".join(line.split()) for line in text.splitlines()]
+    header = "benchmark | verdict | items | passed, ours | passed, theirs | equal | differing"
+    assert f"| {header} | unexplained |" in squeezed
+    assert "| M | output | 2 | | | 1 | 1 | 1 |" in squeezed
+    assert "| MBPP-style, canonical solutions | base | 2 | 2 | 2 | 2 | 0 | 0 |" in squeezed
+    assert "task gsm8k_style, version 1.0, hash 0abc" in text
     assert "- M, output; no known reason (1): `\\frac|1`" in text
     samples = output.with_suffix(".samples.jsonl").read_text().splitlines()
     assert len(samples) == 1 + 3 * 4 and json.loads(samples[0]) == {"exact_match": 1.0}
