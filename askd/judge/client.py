@@ -170,6 +170,7 @@ def request(settings: EndpointJudge, messages: list[dict]) -> dict:
         "messages": messages,
         "temperature": 0,
         "max_tokens": settings.max_tokens,
+        **settings.extra_body,
     }
 
 

@@ -53,6 +53,7 @@ def judge_pairs(pairs: Sequence[Pair], settings: EndpointJudge) -> tuple[list[Pa
         "template": TEMPLATE_HASH,
         "temperature": 0,
         "max_tokens": settings.max_tokens,
+        "extra_body": settings.extra_body,
         **rates(verdicts),
         "calls_paid": run.paid,
         "calls_cached": run.cached,

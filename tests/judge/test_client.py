@@ -32,6 +32,17 @@ def test_a_call(server, settings, monkeypatch):
     ]
 
 
+def test_an_endpoint_may_want_more_keys(server, settings):
+    with Client(settings(server.url, extra_body={"seed": 3})) as client:
+        client.complete(MESSAGES)
+    assert server.bodies[0]["seed"] == 3 and server.bodies[0]["messages"] == MESSAGES
+
+
+def test_what_askd_sets_itself_is_refused(settings):
+    with pytest.raises(ValueError, match="askd itself sets model, temperature"):
+        settings("http://127.0.0.1:1", extra_body={"temperature": 1, "model": "x", "seed": 1})
+
+
 def test_no_key_is_sent_where_none_is_named(server, settings, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     with Client(settings(server.url)) as client:

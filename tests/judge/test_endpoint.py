@@ -59,6 +59,7 @@ def test_both_orders_are_judged(serve, settings):
         "template": TEMPLATE_HASH,
         "temperature": 0,
         "max_tokens": 1024,
+        "extra_body": {},
         "pairs": 30,
         "inconsistent": 0.0,
         "invalid": 0.0,
