@@ -32,6 +32,24 @@ def evaluate(
 
 
 @app.command()
+def lm_eval(
+    settings: Settings,
+    seed: Seeds,
+    model: Model,
+    data: Annotated[Path, option("Folder of all prompts tables, by task.")],
+    output: Output,
+) -> None:
+    """Have lm-eval evaluate models; `{seed}` in a path stands for each seed."""
+    from askd.config import validated_json
+    from askd.evaluation.lm_eval_benchmarks import LmEvalSettings
+    from askd.evaluation.lm_eval_benchmarks import evaluate as run
+
+    chosen = validated_json(LmEvalSettings, settings)
+    for one, written in runs(seed, output):
+        run(chosen, of_seed(model, one), data, written)
+
+
+@app.command()
 def sandbox(
     check: Annotated[bool, typer.Option("--check", help="Say which tiers work here.")] = False,
     settings: Settings = "{}",

@@ -27,6 +27,18 @@ def table(
 
 
 @app.command()
+def lm_eval_table(
+    settings: Settings,
+    output: Annotated[Path, option("Files to write, without their endings csv and md.")],
+) -> None:
+    """Write what lm-eval itself measured, with intervals."""
+    from askd.config import validated_json
+    from askd.reporting.lm_eval_table import LmEvalTableSettings, write
+
+    write(validated_json(LmEvalTableSettings, settings), output)
+
+
+@app.command()
 def claims(
     settings: Settings,
     claims: Annotated[Path, option("YAML file of the claims, beside the paper's tables.")],

@@ -5,7 +5,7 @@ stages: the workflow passes each stage just the sections that it reads, as JSON,
 one key reruns only what depends on it.
 """
 
-from askd.config.agreement import Agreement, Answered
+from askd.config.agreement import Agreement, Answered, LmEval
 from askd.config.base import Strict, nearest, validate, validated_json
 from askd.config.datasets import AdapterName, DatasetSource
 from askd.config.judge import EndpointJudge, Judge, RuleJudge
@@ -104,6 +104,7 @@ __all__ = [
     "KlTerm",
     "Lengths",
     "Level",
+    "LmEval",
     "Lora",
     "Method",
     "MixturePolicy",

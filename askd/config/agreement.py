@@ -1,10 +1,54 @@
-"""Comparison of our evaluation with the field's own benchmark tools."""
+"""Evaluation by the field's own benchmark tools, and comparison of ours with it."""
 
 from __future__ import annotations
 
-from pydantic import Field, PositiveInt
+from typing import Literal
+
+from pydantic import Field, PositiveInt, model_validator
 
 from askd.config.base import Strict
+
+EVALUATE_PYTHON = ".venv-evaluate/bin/python"
+
+
+class LmEval(Strict):
+    """What `snakemake lm_eval` has lm-eval prompt, sample and grade."""
+
+    python: str = Field(
+        default=EVALUATE_PYTHON,
+        exclude=True,  # where an environment lies changes no result
+        description="Interpreter of an environment that has lm-eval, as `agreement.python`.",
+    )
+    pairs: list[str] = Field(min_length=1, description="Pairs.")
+    systems: list[str] = Field(
+        min_length=1, description="`teacher`, `student` and names of methods."
+    )
+    tasks: list[str] = Field(
+        default=[],
+        description="Tasks and groups of lm-eval whose answers are right or wrong, such as `gsm8k` "
+        "and `minerva_math`; it fetches them from the hub.",
+    )
+    benchmarks: list[str] = Field(
+        default=[],
+        description="Benchmarks of this configuration whose references are numbers, as local tasks "
+        "of lm-eval.",
+    )
+    chat_template: bool = Field(
+        default=True, description="Whether prompts go through the model's chat template."
+    )
+    limit: PositiveInt | None = Field(
+        default=None, description="Items of each task, the first ones; null: all."
+    )
+    engine: Literal["transformers", "vllm"] = Field(
+        default="transformers", description="What lm-eval samples with."
+    )
+    dtype: str = Field(default="auto", description="Type of the weights; auto: as in the folder.")
+
+    @model_validator(mode="after")
+    def _runs_something(self) -> LmEval:
+        if not self.tasks and not self.benchmarks:
+            raise ValueError("neither tasks nor benchmarks: nothing to run")
+        return self
 
 
 class Answered(Strict):
@@ -25,7 +69,7 @@ class Agreement(Strict):
     """What `snakemake agreement` compares."""
 
     python: str = Field(
-        default=".venv-evaluate/bin/python",
+        default=EVALUATE_PYTHON,
         exclude=True,  # where an environment lies changes no result
         description="Interpreter of the environment that has lm-eval and evalplus (`make "
         "evaluate-env`), relative to the project's folder. Where there is none, that of the jobs, "

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
-from askd.config.agreement import Agreement
+from askd.config.agreement import Agreement, LmEval
 from askd.config.base import Name, Strict, nearest, validate
 from askd.config.judge import Judge, RuleJudge
 from askd.config.methods import Method
@@ -83,7 +83,9 @@ class Config(Strict):
     agreement: Agreement | None = Field(
         default=None, description="Comparison with lm-eval and evalplus: `snakemake agreement`."
     )
-
+    lm_eval: LmEval | None = Field(
+        default=None, description="Benchmarks that lm-eval itself runs: `snakemake lm_eval`."
+    )
     plan: Plan = Field(default=Plan(), description="Assumptions of the estimate of the costs.")
 
     @model_validator(mode="after")
@@ -165,6 +167,13 @@ class Config(Strict):
                 known("model", answered.model, f"agreement.{name}.model", self.models)
                 benchmark = answered.benchmark
                 known("benchmark", benchmark, f"agreement.{name}.benchmark", self.benchmarks)
+        if self.lm_eval is not None:
+            for pair in self.lm_eval.pairs:
+                known("pair", pair, "lm_eval.pairs", self.pairs)
+            for system in self.lm_eval.systems:
+                known("system", system, "lm_eval.systems", {*self.methods, "teacher", "student"})
+            for benchmark in self.lm_eval.benchmarks:
+                known("benchmark", benchmark, "lm_eval.benchmarks", self.benchmarks)
         if self.estimators is not None:
             for method in (self.estimators.near, *self.estimators.methods):
                 known("method", method, "estimators", self.methods)

@@ -41,8 +41,8 @@ def provenance(prompts: Sequence[dict], chat_template: str, grader: str) -> dict
     )
     return {
         "tool": tool(grader),
-        "task_hash": _digest(rows),
-        "prompt_template_hash": _digest(chat_template),
+        "task_hash": digest(rows),
+        "prompt_template_hash": digest(chat_template),
     }
 
 
@@ -77,5 +77,6 @@ def _mean(values: Iterable[float]) -> float:
     return sum(values) / len(values)
 
 
-def _digest(text: str) -> str:
+def digest(text: str) -> str:
+    """A short digest of `text`."""
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -67,6 +67,34 @@ class Layout(Runs):
             }
         )
 
+    @property
+    def lm_eval_systems(self) -> list[tuple[list[str], list[int]]]:
+        """The systems that lm-eval evaluates, and their seeds."""
+        systems = self.config.lm_eval.systems
+        groups = [
+            ([system for system in systems if system in UNTRAINED], [0]),
+            ([system for system in systems if system not in UNTRAINED], self.seeds[""]),
+        ]
+        return [(names, seeds) for names, seeds in groups if names]
+
+    @property
+    def lm_eval_names(self) -> list[str]:
+        """Names of what lm-eval runs."""
+        return [*self.config.lm_eval.tasks, *self.config.lm_eval.benchmarks]
+
+    @property
+    def lm_eval_settings(self) -> str:
+        """What the lm-eval stage reads of the configuration."""
+        config = self.config
+        return as_json(
+            {
+                "lm_eval": config.lm_eval,
+                "benchmarks": {name: config.benchmarks[name] for name in config.lm_eval.benchmarks},
+                "batch_size": config.rollout.batch_size,
+                "max_new_tokens": config.rollout.max_new_tokens,
+            }
+        )
+
     def items(self, pair: str, system: str, seed: int, benchmark: str) -> str:
         """The items of a system on a benchmark."""
         folder = self.evaluated.format(pair=pair, system=system, seed=seed)

@@ -1,10 +1,13 @@
 """Our verdicts beside those of lm-eval and evalplus, as the two tools really give them."""
 
 import csv
+import json
 import subprocess
 from pathlib import Path
 
 import pytest
+
+from askd.artifacts import ITEMS, read_table
 
 ROOT = Path(__file__).resolve().parents[2]
 NEED_THE_TOOLS = [
@@ -26,16 +29,24 @@ def test_what_needs_the_tools_passes_with_them(evaluate_python):
 
 
 @pytest.fixture(scope="module")
-def verdicts(finished, evaluate_python):
-    """The rows of `snakemake agreement` for the tiny workflow."""
+def tables(finished, evaluate_python):
+    """The tables of the tiny workflow, after `snakemake agreement lm_eval`."""
     environment = finished.folder / ".venv-evaluate"
     if not environment.exists():
         environment.symlink_to(evaluate_python.parents[1])
-    result = finished.make("agreement")
+    result = finished.make("agreement", "lm_eval")
     assert result.returncode == 0, result.stdout + result.stderr
-    path = finished.folder / "results/tiny/tables/agreement.csv"
+    return finished.folder / "results/tiny/tables"
+
+
+def rows_of(path):
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def verdicts(tables):
+    return rows_of(tables / "agreement.csv")
 
 
 def test_equal_verdicts_or_an_explained_list(verdicts):
@@ -56,3 +67,26 @@ def test_all_problems_of_humaneval(verdicts):
     assert passed["canonical"] == 164
     assert passed["empty"] == 0
     assert passed["broken"] < 30
+
+
+def test_lm_eval_asks_what_we_ask_and_hears_the_same(tables):
+    rows = rows_of(tables / "lm_eval.csv")
+    assert [(row["system"], row["items"]) for row in rows] == [("teacher", "12"), ("askd", "12")]
+    for system in ("teacher", "askd"):
+        evaluated = tables.parent / "qwen2-math" / system / "seed0/eval"
+        ours, theirs = (
+            [
+                row["text"]
+                for row in read_table(path, ITEMS).to_pylist()
+                if row["decoding"] == "greedy"
+            ]
+            for path in (
+                evaluated / "arithmetic-easy/items.parquet",
+                evaluated / "lm_eval/arithmetic-easy/items.parquet",
+            )
+        )
+        assert theirs == ours
+        summary = json.loads((evaluated / "lm_eval/arithmetic-easy/summary.json").read_text())
+        assert summary["tool"]["name"] == "lm-eval" and summary["counted"] == {
+            "arithmetic-easy": ["exact_match", "flexible-extract"]
+        }

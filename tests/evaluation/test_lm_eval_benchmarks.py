@@ -1,0 +1,131 @@
+"""What lm-eval logs becomes items and a summary; its own runs are in tests/workflow."""
+
+import csv
+import json
+
+import pytest
+
+from askd.artifacts import ITEMS, read_table, table_from_rows, write_table
+from askd.config import LmEval, validate
+from askd.errors import AskdError
+from askd.evaluation import lm_eval_benchmarks as stage
+from askd.evaluation.lm_eval_benchmarks import LmEvalSettings, counted, rows_of
+from askd.reporting.lm_eval_table import LmEvalTableSettings, write
+
+
+def logged(number: int, filter_: str, text: str, found: str, **metrics: float) -> dict:
+    sample = {"doc_id": number, "filter": filter_, "resps": [[text]], "filtered_resps": [found]}
+    hashes = {"doc_hash": "d", "prompt_hash": "p", "target_hash": "t"}
+    return sample | metrics | hashes
+
+
+GSM8K = [
+    logged(0, "strict-match", "So 5.\n#### 5", "5", exact_match=1.0),
+    logged(1, "strict-match", "It is 6", "[invalid]", exact_match=0.0),
+    logged(2, "strict-match", "none", "[invalid]", exact_match=0.0),
+    logged(0, "flexible-extract", "So 5.\n#### 5", "5", exact_match=1.0),
+    logged(1, "flexible-extract", "It is 6", "6", exact_match=1.0),
+    logged(2, "flexible-extract", "none", "[invalid]", exact_match=0.0),
+]
+ALGEBRA = [logged(0, "none", "$1$", "1", exact_match=0.0, math_verify=1.0)]
+
+
+class Words:
+    """A tokenizer of words."""
+
+    def encode(self, text: str, add_special_tokens: bool) -> list[str]:
+        return text.split()
+
+    def get_chat_template(self) -> str:
+        return "template"
+
+
+def test_a_sample_becomes_an_item():
+    rows = rows_of({"gsm8k": GSM8K, "algebra": ALGEBRA}, Words())
+    assert [(row["prompt_id"], row["correct"], row["reason"]) for row in rows] == [
+        ("gsm8k-00000", True, "correct"),
+        ("gsm8k-00001", True, "correct"),
+        ("gsm8k-00002", False, "unparsed"),
+        ("algebra-00000", True, "correct"),
+    ]
+    assert [row["response_tokens"] for row in rows] == [4, 3, 1, 1]
+    assert {row["decoding"] for row in rows} == {"greedy"}
+
+
+def test_a_task_without_a_share_of_right_answers_is_refused():
+    with pytest.raises(AskdError, match="math_verify or exact_match has no pass@1"):
+        counted([logged(0, "none", "", "", bleu=3.0)])
+
+
+def test_items_and_summary_of_a_task(monkeypatch, tmp_path):
+    model = type("Model", (), {"tokenizer": Words()})()
+    results = {
+        "samples": {"gsm8k": GSM8K},
+        "versions": {"gsm8k": 3.0},
+        "n-shot": {"gsm8k": 5},
+        "configs": {"gsm8k": {"generation_kwargs": {"do_sample": False}}},
+        "results": {"gsm8k": {"exact_match,strict-match": 1 / 3}},
+    }
+    asked = []
+    monkeypatch.setattr(stage, "load_model", lambda *_: model)
+    monkeypatch.setattr(stage, "run", lambda *arguments: asked.append(arguments) or results)
+    monkeypatch.setattr(stage, "version", lambda name: "7.7")
+    monkeypatch.setattr(stage, "task_hash", lambda samples: f"{len(samples)} samples")
+    lm_eval = {"pairs": ["p"], "systems": ["askd"], "tasks": ["gsm8k"], "limit": 3}
+    settings = {"lm_eval": lm_eval, "benchmarks": {}, "batch_size": 2, "max_new_tokens": 8}
+    chosen = validate(LmEvalSettings, settings, "test")
+    stage.evaluate(chosen, tmp_path, tmp_path, tmp_path / "out")
+    assert asked == [("gsm8k", model, True, 3)]
+    assert read_table(tmp_path / "out/gsm8k/items.parquet", ITEMS).num_rows == 3
+    summary = json.loads((tmp_path / "out/gsm8k/summary.json").read_text())
+    assert summary["tool"] == {"name": "lm-eval", "version": "7.7"}
+    assert summary["task_versions"] == {"gsm8k": 3.0} and summary["fewshot"] == {"gsm8k": 5}
+    assert summary["task_hash"] == {"gsm8k": "6 samples"}
+    assert summary["counted"] == {"gsm8k": ["exact_match", "flexible-extract"]}
+    assert summary["reward"]["greedy"] == pytest.approx(2 / 3)
+    assert summary["parse_failures"]["greedy"] == pytest.approx(1 / 3)
+    assert summary["results"] == results["results"] and summary["limit"] == 3
+    assert summary["prompt_template_hash"] and summary["sampling"]["gsm8k"] == {"do_sample": False}
+
+
+def test_nothing_to_run_is_refused():
+    with pytest.raises(AskdError, match="neither tasks nor benchmarks"):
+        validate(LmEval, {"pairs": ["p"], "systems": ["askd"]}, "test")
+
+
+def items_of(tmp_path, system: str, seed: int, rewards: dict[str, float]) -> None:
+    rows = [
+        {
+            "prompt_id": name,
+            "decoding": "greedy",
+            "sample_id": 0,
+            "correct": reward == 1,
+            "reward": reward,
+            "reason": "",
+            "finish_reason": "unknown",
+            "response_tokens": 1,
+            "text": "",
+        }
+        for name, reward in rewards.items()
+    ]
+    path = tmp_path / f"p/{system}/seed{seed}/eval/lm_eval/gsm8k/items.parquet"
+    write_table(path, table_from_rows(rows, ITEMS), ITEMS)
+
+
+def test_the_table_has_a_row_for_each_system(tmp_path):
+    items_of(tmp_path, "teacher", 0, {"a": 1.0, "b": 1.0, "c": 0.0, "d": 1.0})
+    items_of(tmp_path, "askd", 0, {"a": 1.0, "b": 0.0, "c": 0.0, "d": 1.0})
+    items_of(tmp_path, "askd", 1, {"a": 1.0, "b": 0.0, "c": 1.0, "d": 1.0})
+    systems = {"teacher": [0], "askd": [0, 1]}
+    value = {"pairs": ["p"], "systems": systems, "tasks": ["gsm8k"], "results": str(tmp_path)}
+    settings = validate(LmEvalTableSettings, value, "test")
+    write(settings, tmp_path / "lm_eval")
+    with (tmp_path / "lm_eval.csv").open(newline="") as file:
+        teacher, askd = csv.DictReader(file)
+    assert (teacher["system"], teacher["mean"], teacher["seeds"]) == ("teacher", "75.0", "1")
+    assert (askd["mean"], askd["seeds"], askd["items"]) == ("62.5", "2", "4")
+    assert float(askd["ci_low"]) < 62.5 < float(askd["ci_high"])
+    assert "75.0 [" in (tmp_path / "lm_eval.md").read_text()
+    items_of(tmp_path, "askd", 1, {"a": 1.0, "b": 0.0, "c": 1.0, "e": 1.0})
+    with pytest.raises(AskdError, match="not the items of"):
+        write(settings, tmp_path / "lm_eval")
