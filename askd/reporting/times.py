@@ -49,11 +49,18 @@ class StageTime:
     memory_mb: float | None
 
 
+def _is_of_the_sweep(path: Path) -> bool:
+    """Whether the job was a try of a sweep, sampled for it or chose; no table shows what it made."""
+    return "@" in path.stem or path.stem.endswith("_sweep") or path.parent.name == "tune"
+
+
 def measured(benchmarks: Path) -> list[StageTime]:
-    """The stages below the folder `benchmarks` of which jobs have run, by name."""
+    """The stages below the folder `benchmarks` of which jobs have run, by name; without those of a
+    sweep."""
     found = []
     for folder in sorted(path for path in benchmarks.glob("*") if path.is_dir()):
-        jobs = [job for path in sorted(folder.glob("*.tsv")) for job in _read(path)]
+        paths = [path for path in sorted(folder.glob("*.tsv")) if not _is_of_the_sweep(path)]
+        jobs = [job for path in paths for job in _read(path)]
         if not jobs:  # a stage that is running for the first time, as this one may be
             continue
         memory = [float(job["max_rss"]) for job in jobs if job["max_rss"] not in ("-", "NA")]

@@ -11,6 +11,10 @@ def test_jobs_of_a_stage_are_added_up(tmp_path):
         ("train", "a", 2.0, "100.5"),
         ("train", "b", 3.0, "300.0"),
         ("grade", "a", 1.0, "-"),
+        # Of a sweep, which is no part of a run.
+        ("train", "pair_askd@0.002_round1", 9.0, "900.0"),
+        ("grade", "pair_shared_round0_sweep", 9.0, "900.0"),
+        ("tune", "pair", 9.0, "900.0"),
     ):
         path = tmp_path / "benchmarks" / stage / f"{job}.tsv"
         path.parent.mkdir(parents=True, exist_ok=True)
