@@ -50,7 +50,7 @@ class StageTime:
 
 
 def _is_of_the_sweep(path: Path) -> bool:
-    """Whether the job was a try of a sweep, sampled for it or chose; no table shows what it made."""
+    """Whether the job tried settings, sampled for that, or chose; no table shows what it made."""
     return "@" in path.stem or path.stem.endswith("_sweep") or path.parent.name == "tune"
 
 
