@@ -80,3 +80,24 @@ rule publish:
         ' cp "$figure" {params.prefix}-$(basename "$figure"); done'
         " && {{ echo 'Written by `{params.command}`.';"
         " awk 'FNR == 1 {{ print \"\" }} 1' {input.pages}; }} > {output.page}) 2> {log}"
+
+
+if CONFIG.agreement and CONFIG.lm_eval:
+
+    rule publish_agreement:
+        input:
+            rules.agreement.output[1],
+            rules.lm_eval.output[1],
+        output:
+            PUBLISHED / "agreement.md",
+        log:
+            f"{LAYOUT.logs}/publish_agreement.log",
+        conda:
+            "../../envs/report.yaml"
+        params:
+            command=" ".join(["snakemake publish_agreement", *CONFIGFILE_OPTION]),
+        message:
+            "Publish the agreement with lm-eval and evalplus"
+        shell:
+            "{{ echo 'Written by `{params.command}`.';"
+            " awk 'FNR == 1 {{ print \"\" }} 1' {input}; }} > {output} 2> {log}"

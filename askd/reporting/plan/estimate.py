@@ -27,15 +27,15 @@ class Estimate:
     calls: float
 
 
-def seconds(job: Job, device: Device, light: float) -> float:
-    """Seconds of a job on one device: its start, and operations over the part of the peak.
+def seconds(job: Job, device: Device, light: float, devices: int = 1) -> float:
+    """Seconds of a job on `devices`: its start, and operations over the part of the peak.
 
     The operations of each kind are divided by peak_tflops times 10^12 times the kind's part. A job
     without a model takes `light` seconds; grading and the network are not reckoned.
     """
     if not job.memory:
         return light
-    peak = device.peak_tflops * 1e12
+    peak = devices * device.peak_tflops * 1e12
     return device.start_seconds + sum(
         getattr(job, kind) / (peak * getattr(device, kind))
         for kind in ("sampling", "sampling_transformers", "scoring", "training")

@@ -134,13 +134,14 @@ def _remarks(
 def _comparison(config: Config, stages: dict[str, list[Job]], times: list[StageTime]) -> str:
     """Measured seconds beside estimated ones, a job of each stage on average."""
     device = config.plan.devices[config.plan.device]
+    devices = config.gpus or config.threads
     rows = []
     for stage in times:
         if stage.name not in stages:
             continue
         found = stages[stage.name]
         light = config.plan.light_seconds
-        guess = sum(seconds(job, device, light) for job in found) / len(found)
+        guess = sum(seconds(job, device, light, devices) for job in found) / len(found)
         taken = stage.seconds / stage.jobs
         memory = "" if stage.memory_mb is None else _number(stage.memory_mb * 1e6 / GIB)
         rows.append(
@@ -195,7 +196,7 @@ def _jobs_csv(config: Config, jobs: list[Job]) -> str:
         (
             *(getattr(job, name) for name in names),
             job.judged,
-            seconds(job, device, light),
+            seconds(job, device, light, config.gpus or config.threads),
             *(asked if job.memory else (0, 1, "", "")),
         )
         for job in jobs
