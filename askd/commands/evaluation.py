@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,11 @@ from askd.commands.options import Model, Output, Seeds, Settings, of_seed, optio
 from askd.errors import AskdError
 
 app = typer.Typer()
+
+
+def _stay_off_the_hub() -> None:
+    """lm-eval would ask the hub about every local model; its library reads this when imported."""
+    os.environ["HF_HUB_OFFLINE"] = "1"
 
 
 @app.command()
@@ -45,6 +51,8 @@ def lm_eval(
     from askd.evaluation.lm_eval_benchmarks import evaluate as run
 
     chosen = validated_json(LmEvalSettings, settings)
+    if not chosen.lm_eval.tasks:
+        _stay_off_the_hub()
     for one, written in runs(seed, output):
         run(chosen, of_seed(model, one), data, written)
 
@@ -87,6 +95,7 @@ def agreement(
     ] = None,
 ) -> None:
     """Set our verdicts beside those of lm-eval and evalplus."""
+    _stay_off_the_hub()
     from askd.config import validated_json
     from askd.reporting.agreement import AgreementSettings
     from askd.reporting.agreement import agreement as run

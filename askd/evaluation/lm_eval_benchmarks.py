@@ -58,7 +58,12 @@ def evaluate(settings: LmEvalSettings, model_folder: Path, data: Path, output: P
         AskdError: lm-eval is not installed, or cannot run a task.
     """
     chosen = settings.lm_eval
-    model = load_model(model_folder, chosen.engine, chosen.dtype, settings.batch_size)
+    model = load_model(
+        model_folder,
+        chosen.engine,
+        chosen.dtype,
+        settings.batch_size,
+    )
     with TemporaryDirectory(prefix="askd-lm-eval-") as folder:
         tasks: dict[str, str | dict] = {name: name for name in chosen.tasks}
         for name, benchmark in settings.benchmarks.items():

@@ -8,7 +8,6 @@ long.
 from __future__ import annotations
 
 import importlib.util
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -61,8 +60,6 @@ def run(
     from lm_eval.tasks import TaskManager
 
     is_local = isinstance(task, dict)
-    # lm-eval asks the hub about every model.
-    os.environ["HF_HUB_OFFLINE"] = "1" if is_local else os.environ.get("HF_HUB_OFFLINE", "0")
     manager = TaskManager(include_defaults=not is_local)
     if not is_local and task not in manager.all_tasks:
         raise AskdError(f"lm_eval.tasks: lm-eval {lm_eval.__version__} has no task {task!r}.")

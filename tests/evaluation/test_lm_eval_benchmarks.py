@@ -2,10 +2,13 @@
 
 import csv
 import json
+import os
 
 import pytest
+from typer.testing import CliRunner
 
 from askd.artifacts import ITEMS, read_table, table_from_rows, write_table
+from askd.commands.evaluation import app
 from askd.config import LmEval, validate
 from askd.errors import AskdError
 from askd.evaluation import lm_eval_benchmarks as stage
@@ -67,7 +70,8 @@ def test_items_and_summary_of_a_task(monkeypatch, tmp_path):
         "results": {"gsm8k": {"exact_match,strict-match": 1 / 3}},
     }
     asked = []
-    monkeypatch.setattr(stage, "load_model", lambda *_: model)
+    loaded = []
+    monkeypatch.setattr(stage, "load_model", lambda *arguments: loaded.append(arguments) or model)
     monkeypatch.setattr(stage, "run", lambda *arguments: asked.append(arguments) or results)
     monkeypatch.setattr(stage, "version", lambda name: "7.7")
     monkeypatch.setattr(stage, "task_hash", lambda samples: f"{len(samples)} samples")
@@ -75,6 +79,7 @@ def test_items_and_summary_of_a_task(monkeypatch, tmp_path):
     settings = {"lm_eval": lm_eval, "benchmarks": {}, "batch_size": 2, "max_new_tokens": 8}
     chosen = validate(LmEvalSettings, settings, "test")
     stage.evaluate(chosen, tmp_path, tmp_path, tmp_path / "out")
+    assert loaded == [(tmp_path, "transformers", "auto", 2)]
     assert asked == [("gsm8k", model, True, 3)]
     assert read_table(tmp_path / "out/gsm8k/items.parquet", ITEMS).num_rows == 3
     summary = json.loads((tmp_path / "out/gsm8k/summary.json").read_text())
@@ -129,3 +134,17 @@ def test_the_table_has_a_row_for_each_system(tmp_path):
     items_of(tmp_path, "askd", 1, {"a": 1.0, "b": 0.0, "c": 1.0, "e": 1.0})
     with pytest.raises(AskdError, match="not the items of"):
         write(settings, tmp_path / "lm_eval")
+
+
+@pytest.mark.parametrize(("tasks", "offline"), [([], "1"), (["gsm8k"], None)])
+def test_local_benchmarks_stay_off_the_hub(monkeypatch, tmp_path, tasks, offline):
+    seen = []
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setattr(stage, "evaluate", lambda *_: seen.append(os.environ.get("HF_HUB_OFFLINE")))
+    lm_eval = {"pairs": ["p"], "systems": ["askd"], "tasks": tasks, "benchmarks": ["b"]}
+    value = {"lm_eval": lm_eval, "benchmarks": {}, "batch_size": 2, "max_new_tokens": 8}
+    folders = [f"--{name}={tmp_path}" for name in ("model", "data", "output")]
+    arguments = ["lm-eval", "--settings", json.dumps(value), "--seed", "0", *folders]
+    result = CliRunner().invoke(app, arguments)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "")  # so that what was set does not outlive the test
+    assert (result.exit_code, seen) == (0, [offline])

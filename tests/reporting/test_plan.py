@@ -120,6 +120,14 @@ def test_adapters_are_those_of_the_library():
         assert Size(TINY).adapters(Lora(rank=3, target_modules=targets)) == counted
 
 
+def test_several_devices_shorten_a_job_but_for_its_start():
+    device = Device(peak_tflops=2, memory_gib=1, training=0.5, start_seconds=10)
+    job = Job(stage="train", name="a", training=6e12, memory=1)
+    assert seconds(job, device, light=0.7) == 10 + 6
+    assert seconds(job, device, light=0.7, devices=2) == 10 + 3
+    assert seconds(Job(stage="grade", name="a"), device, light=0.7, devices=2) == 0.7
+
+
 def test_memory_by_hand():
     size = Size(TINY)
     assert size.layer == 16 * (2 * 32 + 2 * 16 + 3 * 24)

@@ -36,17 +36,28 @@ def test_equal_verdicts_or_an_explained_list(verdicts):
 
 
 def test_all_problems_of_humaneval(verdicts):
+    """Some mutants are right as well; half of the inputs (`base`) tell fewer of them apart."""
     passed = {
-        kind: sum(
-            row["ours"] == "passed"
-            for row in verdicts
-            if row["benchmark"] == f"HumanEval, {kind} solutions" and row["verdict"] == "base"
-        )
+        (kind, verdict): [
+            sum(
+                row[side] == "passed"
+                for row in verdicts
+                if row["benchmark"] == benchmark and row["verdict"] == verdict
+            )
+            for side in ("ours", "theirs")
+        ]
         for kind in ("canonical", "broken", "empty")
+        for benchmark in [f"HumanEval, {kind} solutions"]
+        for verdict in ("base", "check()")
     }
-    assert passed["canonical"] == 164
-    assert passed["empty"] == 0
-    assert passed["broken"] < 164 / 4  # some mutants are right as well
+    assert passed == {
+        ("canonical", "base"): [164, 163],  # evalplus 0.3.1 cannot judge HumanEval/32
+        ("canonical", "check()"): [164, 163],
+        ("broken", "base"): [33, 33],
+        ("broken", "check()"): [18, 18],
+        ("empty", "base"): [0, 0],
+        ("empty", "check()"): [0, 0],
+    }
 
 
 def test_lm_eval_asks_what_we_ask_and_hears_the_same(tables):

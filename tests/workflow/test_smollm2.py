@@ -9,7 +9,7 @@ import pytest
 
 from askd.artifacts import ROLLOUTS, SCORES, read_table
 
-SYSTEMS = ["teacher", "student", "gkd", "askd"]
+SYSTEMS = ["teacher", "student", "sft", "gkd", "distillm2", "askd"]
 
 
 @pytest.fixture(scope="module")
