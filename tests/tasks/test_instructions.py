@@ -53,7 +53,7 @@ def test_broken_rules(word, broken):
     assert broken_rules(word, {"pattern": "b.k.", "case": "lower"}) == broken
 
 
-def test_worked_answers_break_no_rule_and_baselines_some():
+def test_worked_answers_break_no_rule_and_baselines_at_least_one():
     rows = [row for split in prompts(task()).values() for row in split]
     references = [json.loads(row["reference"]) for row in rows]
     assert all(
@@ -61,7 +61,7 @@ def test_worked_answers_break_no_rule_and_baselines_some():
         for row, known in zip(rows, references, strict=True)
     )
     broken = [broken_rules(known["baseline"], known["rules"]) for known in references]
-    assert 0.25 < sum(number > 0 for number in broken) / len(broken) < 0.75
+    assert min(broken) == 1 and max(broken) > 1
 
 
 def test_noise_and_the_systematic_error():
