@@ -219,8 +219,9 @@ def test_the_model_that_answers_humaneval_is_one_of_the_configuration(
 def test_the_larger_scale_is_valid(configuration):
     full = yaml.safe_load((ROOT / "config" / "full.yaml").read_text(encoding="utf-8"))
     larger = copy.deepcopy(configuration)
-    for name, table in full.pop("tables").items():
-        larger["tables"].setdefault(name, {}).update(table)
+    for section in ("models", "pairs", "tables"):
+        for name, value in full.pop(section).items():
+            larger[section].setdefault(name, {}).update(value)
     parsed = validate(Config, {**larger, **full}, "test")
     assert parsed.seeds == full["seeds"]
     assert {pair for table in parsed.tables.values() for pair in table.pairs} == set(parsed.pairs)

@@ -28,6 +28,7 @@ NEEDS = {
     "askd-wo-2": (NO, YES, YES, YES, NO, ["sampled"], "rewards"),
     "askd-wo-3": (YES, YES, YES, YES, NO, ["sampled"], "rewards"),
     "askd-wo-2-3": (NO, NO, YES, YES, NO, ["sampled"], "none"),
+    "askd-wo-1-2-3": (NO, NO, NO, NO, YES, ["skew"], "none"),
     "grpo": (YES, YES, YES, YES, NO, ["sampled"], "rewards"),
     **dict.fromkeys(
         (
@@ -37,6 +38,8 @@ NEEDS = {
             "askd-batch",
             "askd-no-constant",
             "askd-reward-to-go",
+            "askd-product",
+            "askd-sequence-mixture",
             "askd-stale",
             "askd-stale-ratio",
         ),

@@ -13,7 +13,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from askd.artifacts import PROMPTS, read_table
-from askd.config import AdapterName, DatasetSource, DatasetTask, Task, validate
+from askd.config import (
+    AdapterName,
+    DatasetSource,
+    DatasetTask,
+    SandboxSettings,
+    Task,
+    validate,
+)
 from askd.errors import AskdError
 from askd.rewards.grade import grade
 from askd.tasks.adapters import ADAPTERS, NotGradable
@@ -145,7 +152,7 @@ def test_worked_answers_are_right_and_others_wrong(adapter, written):
         {"prompt_id": row["prompt_id"], "sample_id": number, "text": text, "finish_reason": "stop"}
         for number, text in enumerate((row["response"], wrong))
     ]
-    rewards = grade(rollouts, [row], GRADER[adapter])
+    rewards = grade(rollouts, [row], GRADER[adapter], SandboxSettings(lowest_tier="landlock"))
     assert rewards.column("correct").to_pylist() == [True, False]
 
 
