@@ -387,6 +387,24 @@ def test_a_pair_is_tuned_on_the_benchmarks_of_its_task():
         )
 
 
+def test_the_key_of_a_judge_is_needed_where_a_task_asks_one():
+    endpoint = {"kind": "endpoint", "base_url": "http://127.0.0.1/v1", "model": "m"}
+    keyed = {**endpoint, "key_variable": "JUDGE_KEY"}
+    assert layout(judge=keyed).judge_keys == ["JUDGE_KEY"]
+    assert layout(judge=endpoint).judge_keys == layout().judge_keys == []
+    # Without the judged task and what is made of it.
+    sums = RAW["pairs"]["qwen2-math"]
+    models = {name: RAW["models"][name] for name in (sums["teacher"], sums["student"])}
+    alone = {
+        "tasks": {"arithmetic": RAW["tasks"]["arithmetic"]},
+        "models": models,
+        "pairs": {"qwen2-math": sums},
+        **{"benchmarks": {}, "tables": {}, "sweep": None, "figures": None, "estimators": None},
+        **{"agreement": None, "lm_eval": None, "tuned": {}, "judge": keyed},
+    }
+    assert layout(**alone).judge_keys == []
+
+
 def test_programs_are_run_in_the_configured_sandbox_and_others_in_none():
     paths = layout(sandbox={"lowest_tier": "landlock"})
     assert paths.grade_options(job()) == "--grader arithmetic"

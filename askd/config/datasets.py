@@ -50,7 +50,8 @@ class DatasetSource(Strict):
     sha256: str | None = Field(
         default=None,
         pattern=r"^[0-9a-f]{64}$",
-        description="Digest that the file at `url` must have; null: whatever is found there.",
+        description="Digest that the file at `url` or `path` must have; null: whatever is found "
+        "there.",
     )
     path: str | None = Field(
         default=None,
@@ -85,13 +86,13 @@ class DatasetSource(Strict):
             raise ValueError(
                 f"give one of dataset, url, path (given: {', '.join(given) or 'none'})"
             )
-        for place, keys in (("dataset", ("revision", "split")), ("url", ("sha256",))):
-            for key in keys:
-                if place not in given and getattr(self, key) is not None:
-                    raise ValueError(f"{key} goes with {place}")
-        if self.subsets and "dataset" not in given:
-            raise ValueError("subsets goes with dataset")
-        if "dataset" in given and None in (self.revision, self.split):
+        of_hub = "dataset" in given
+        for key in ("revision", "split", "subsets"):
+            if getattr(self, key) not in (None, []) and not of_hub:
+                raise ValueError(f"{key} goes with dataset")
+        if self.sha256 is not None and of_hub:
+            raise ValueError("sha256 goes with url or path; the hub's data sets have a revision")
+        if of_hub and None in (self.revision, self.split):
             raise ValueError("dataset needs revision and split")
         return self
 

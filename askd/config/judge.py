@@ -22,6 +22,12 @@ class EndpointJudge(Strict):
     kind: Literal["endpoint"] = Field(description="A model behind an endpoint.")
     base_url: str = Field(description="URL of the endpoint; /chat/completions is added to it.")
     model: str = Field(min_length=1, description="Name of the model, as the endpoint knows it.")
+    reply_model: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Name of the model that replies have to give, where it is not `model` or a "
+        "dated version of it: behind a name of one's own, or to hold an alias to one version.",
+    )
     key_variable: str | None = Field(
         default=None,
         pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
@@ -45,6 +51,16 @@ class EndpointJudge(Strict):
         description="Longest wait before the second attempt; it doubles with each, up to a minute.",
     )
     concurrency: PositiveInt = Field(default=8, description="Calls at the same time.")
+    requests_per_minute: PositiveFloat | None = Field(
+        default=None,
+        description="Most requests in a minute, more attempts included; null: no limit of ours.",
+    )
+    lowest_consistency: Fraction = Field(
+        default=0.6,
+        description="Refuse a judge that, of ten fixed pairs with a clearly better answer, prefers "
+        "the same answer in both orders in a smaller share. They are asked first; 0 lets any judge "
+        "pass.",
+    )
     highest_invalid_rate: Fraction = Field(
         default=0.1,
         description="Fail if a larger share of the verdicts cannot be read, although the judge was "

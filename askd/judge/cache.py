@@ -24,7 +24,8 @@ from askd.errors import AskdError
 
 @dataclass(frozen=True)
 class Reply:
-    """What an endpoint replied, the model that it names, and the tokens that it counted."""
+    """What an endpoint replied, the model that it names ("" for none), and the tokens that it
+    counted."""
 
     text: str
     model: str

@@ -1,5 +1,7 @@
 """Verdicts of a model behind an endpoint on many pairs: both orders, a cache, many calls at once.
 
+Before all else the judge is asked about pairs that show whether it follows the places of answers
+(`askd.judge.position_check`); those replies are cached like others, and so paid for once.
 A reply without a verdict is asked for once more; what then has none is counted, and the run fails
 as soon as the share that the configuration allows is out of reach.
 """
@@ -15,7 +17,8 @@ from dataclasses import dataclass, field
 from askd.config import EndpointJudge
 from askd.errors import AskdError
 from askd.judge.cache import Cache, Reply, opened
-from askd.judge.client import Client, request
+from askd.judge.client import Client, is_of_model, request
+from askd.judge.position_check import PAIRS, result_of
 from askd.judge.prompts import TEMPLATE_HASH, Pair, both_orders, reminded
 from askd.judge.verdicts import PairVerdict, Verdict, rates, read_verdict
 
@@ -31,29 +34,31 @@ Messages = list[dict]
 def judge_pairs(pairs: Sequence[Pair], settings: EndpointJudge) -> tuple[list[PairVerdict], dict]:
     """The verdicts on `pairs`, and what is known of the judge.
 
-    The latter holds the rates of `askd.judge.verdicts.rates`, the hash of the prompt's template,
-    the models that the endpoint says have replied, the number of calls that were paid for now
-    (`calls_paid`, with their tokens) and of replies that came from the cache (`calls_cached`).
+    The latter holds the rates of `askd.judge.verdicts.rates`, the result of the position check, the
+    hash of the prompt's template, the models that the endpoint says have replied, the number of
+    calls that were paid for now (`calls_paid`, with their tokens) and of replies that came from the
+    cache (`calls_cached`), both with those of the check.
 
     Raises:
-        AskdError: no key, an endpoint that is down or refuses, too many invalid verdicts.
+        AskdError: no key, an endpoint that is down or refuses, a judge that does not pass the
+            check, too many invalid verdicts.
     """
-    orders = [both_orders(pair) for pair in pairs]
-    distinct = _distinct(orders)
     with opened(settings.cache) as cache, Client(settings) as client:
-        print(_estimate(distinct, settings, cache), flush=True)
+        print(_estimate(pairs, settings, cache), flush=True)
         run = _Run(settings, cache, client)
-        found = run.verdicts(distinct)
-    verdicts = [PairVerdict(*(found[_text(messages)] for messages in order)) for order in orders]
+        position_check = result_of(run.judge(PAIRS), settings)
+        verdicts = run.judge(pairs)
     about = {
         "kind": "endpoint",
         "model": settings.model,
-        "models_replying": sorted(run.models),
+        # Some endpoints do not say.
+        "models_replying": sorted(run.models - {""}),
         "base_url": settings.base_url,
         "template": TEMPLATE_HASH,
         "temperature": 0,
         "max_tokens": settings.max_tokens,
         "extra_body": settings.extra_body,
+        "position_check": position_check,
         **rates(verdicts),
         "calls_paid": run.paid,
         "calls_cached": run.cached,
@@ -66,11 +71,12 @@ def judge_pairs(pairs: Sequence[Pair], settings: EndpointJudge) -> tuple[list[Pa
 def estimate(pairs: Sequence[Pair], settings: EndpointJudge) -> str:
     """A sentence on the calls, tokens and price of `judge_pairs`; calls nothing, needs no key."""
     with opened(settings.cache) as cache:
-        return _estimate(_distinct([both_orders(pair) for pair in pairs]), settings, cache)
+        return _estimate(pairs, settings, cache)
 
 
-def _estimate(asked: Sequence[Messages], settings: EndpointJudge, cache: Cache) -> str:
-    found = cache.get(_key(messages, settings) for messages in asked)
+def _estimate(pairs: Sequence[Pair], settings: EndpointJudge, cache: Cache) -> str:
+    asked = _distinct([both_orders(pair) for pair in (*PAIRS, *pairs)])
+    found = _cached([_key(messages, settings) for messages in asked], settings, cache)
     missing = [messages for messages in asked if _key(messages, settings) not in found]
     size = sum(len(message["content"].encode()) for part in missing for message in part)
     prompt, completion = size // BYTES_PER_TOKEN, len(missing) * settings.max_tokens
@@ -98,12 +104,18 @@ class _Run:
     completion_tokens: int = 0
     models: set[str] = field(default_factory=set)
 
-    def verdicts(self, asked: Sequence[Messages]) -> dict[str, Verdict | None]:
-        """The verdict of each of `asked`, None where it cannot be read, by its text.
+    def judge(self, pairs: Sequence[Pair]) -> list[PairVerdict]:
+        """The verdicts on `pairs`.
 
         Raises:
             AskdError: more of them cannot be read than the configuration allows.
         """
+        orders = [both_orders(pair) for pair in pairs]
+        found = self._verdicts(_distinct(orders))
+        return [PairVerdict(*(found[_text(messages)] for messages in order)) for order in orders]
+
+    def _verdicts(self, asked: Sequence[Messages]) -> dict[str, Verdict | None]:
+        """The verdict of each of `asked`, None where it cannot be read, by its text."""
         verdicts: dict[str, Verdict | None] = {}
         step = CALLS_PER_THREAD * self.settings.concurrency
         for start in range(0, len(asked), step):
@@ -127,7 +139,7 @@ class _Run:
     def _replies(self, asked: Sequence[Messages]) -> list[Reply]:
         """The reply to each of `asked`, from the cache or from the endpoint."""
         keys = [_key(messages, self.settings) for messages in asked]
-        replies = self.cache.get(keys)
+        replies = _cached(keys, self.settings, self.cache)
         self.cached += len(replies)
         missing = {
             key: messages for key, messages in zip(keys, asked, strict=True) if key not in replies
@@ -163,6 +175,12 @@ class _Run:
             raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _cached(keys: Sequence[str], settings: EndpointJudge, cache: Cache) -> dict[str, Reply]:
+    """The cached replies to `keys` that are of a model that may reply."""
+    found = cache.get(keys)
+    return {key: reply for key, reply in found.items() if is_of_model(reply.model, settings)}
 
 
 def _key(messages: Messages, settings: EndpointJudge) -> str:

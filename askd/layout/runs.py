@@ -12,6 +12,7 @@ from typing import Any
 from askd.config import (
     Advantage,
     Config,
+    EndpointJudge,
     Judge,
     Method,
     ModelFromSource,
@@ -139,6 +140,13 @@ class Runs:
     def judge_of(self, task: str) -> Judge | None:
         """Who judges the answers of a task; None if its grader asks no judge."""
         return self.config.judge if self.config.tasks[task].grader == "judge" else None
+
+    @property
+    def judge_keys(self) -> list[str]:
+        """The environment variable of the judge's key, if tasks ask a judge that has one."""
+        judge, asked = self.config.judge, any(map(self.judge_of, self.config.tasks))
+        keyed = asked and isinstance(judge, EndpointJudge) and judge.key_variable is not None
+        return [judge.key_variable] if keyed else []
 
     def grade_options(self, wildcards: Any) -> str:
         """What the grade stage is told of the configuration."""

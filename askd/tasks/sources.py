@@ -31,12 +31,16 @@ def rows_of(source: DatasetSource) -> Sequence[dict]:
     if source.dataset is not None:
         return _hub(source)
     if source.url is not None:
-        return _parsed(_download(source.url, source.sha256), urlsplit(source.url).path, source.url)
-    try:
-        content = Path(source.path).read_bytes()
-    except OSError as error:
-        raise AskdError(f"{source.path}: cannot be read ({error.strerror}).") from error
-    return _parsed(content, source.path, source.path)
+        content, name = _download(source.url), urlsplit(source.url).path
+    else:
+        content, name = _read(source.path), source.path
+    digest = hashlib.sha256(content).hexdigest()
+    if source.sha256 not in (None, digest):
+        raise AskdError(
+            f"{source.place}: the file's SHA-256 is {digest}, not {source.sha256}; it is not the "
+            "file that the configuration means."
+        )
+    return _parsed(content, name, source.place)
 
 
 def _hub(source: DatasetSource) -> Sequence[dict]:
@@ -62,21 +66,21 @@ def _hub(source: DatasetSource) -> Sequence[dict]:
     return parts[0] if len(parts) == 1 else concatenate_datasets(parts)
 
 
-def _download(url: str, sha256: str | None) -> bytes:
+def _read(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise AskdError(f"{path}: cannot be read ({error.strerror}).") from error
+
+
+def _download(url: str) -> bytes:
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as response:
-            content = response.read()
+            return response.read()
     except (urllib.error.URLError, OSError) as error:
         raise AskdError(
             f"{url}: cannot be downloaded ({error}); download it elsewhere and give it as `path`."
         ) from error
-    digest = hashlib.sha256(content).hexdigest()
-    if sha256 not in (None, digest):
-        raise AskdError(
-            f"{url}: the file's SHA-256 is {digest}, not {sha256}; it is not the file that the "
-            "configuration means."
-        )
-    return content
 
 
 def _parsed(content: bytes, name: str, where: str) -> list[dict]:

@@ -1,3 +1,7 @@
+import math
+from collections import defaultdict
+from statistics import NormalDist
+
 import numpy as np
 import pytest
 from scipy.special import expit
@@ -12,6 +16,52 @@ def drawn(theta: float, phi: float, number: int = 4000, seed: int = 0):
     difference = random.integers(-300, 500, number).astype(float)
     p = expit(theta + phi * np.tanh(difference / difference.std()))
     return (random.random(number) < p).astype(float), difference, np.arange(number)
+
+
+def by_newton(y, difference, prompts) -> tuple[float, float, float]:
+    """The fit once more, by Newton's steps in plain Python: the rate and its limits.
+
+    The penalised log-likelihood is sum y log p + (1 - y) log(1 - p) - phi^2 / 2. The variance of
+    (theta, phi) is H^-1 M H^-1 with the Hessian H of minus that, and with M = G / (G - 1) times the
+    sum over the G prompts of the outer products of their scores.
+    """
+    number = len(y)
+    center = sum(difference) / number
+    spread = math.sqrt(sum((d - center) ** 2 for d in difference) / number)
+    lengths = [math.tanh(d / spread) for d in difference]
+    theta = phi = 0.0
+    for _ in range(50):
+        p = [1 / (1 + math.exp(-theta - phi * z)) for z in lengths]
+        score_theta = sum(a - b for a, b in zip(y, p, strict=True))
+        score_phi = sum((a - b) * z for a, b, z in zip(y, p, lengths, strict=True)) - phi
+        w = [b * (1 - b) for b in p]
+        # The Hessian is [[a, b], [b, d]].
+        a, b = sum(w), sum(v * z for v, z in zip(w, lengths, strict=True))
+        d = sum(v * z * z for v, z in zip(w, lengths, strict=True)) + 1
+        determinant = a * d - b * b
+        theta += (d * score_theta - b * score_phi) / determinant
+        phi += (a * score_phi - b * score_theta) / determinant
+    assert abs(score_theta) < 1e-9 and abs(score_phi) < 1e-9
+    scores = defaultdict(lambda: [0.0, 0.0])
+    for outcome, expected, z, prompt in zip(y, p, lengths, prompts, strict=True):
+        scores[prompt][0] += outcome - expected
+        scores[prompt][1] += (outcome - expected) * z
+    # The first row of its inverse is (d, -b) / determinant.
+    variance = sum((d * s - b * t) ** 2 for s, t in scores.values()) / determinant**2
+    half = NormalDist().inv_cdf(0.975) * math.sqrt(variance * len(scores) / (len(scores) - 1))
+    return tuple(1 / (1 + math.exp(-theta - step)) for step in (0.0, -half, half))
+
+
+@pytest.mark.parametrize("ties", [False, True])
+@pytest.mark.parametrize("samples", [1, 3])
+@pytest.mark.parametrize(("theta", "phi"), [(0.0, 0.0), (0.7, 2.0), (-1.5, -1.0), (2.5, 0.5)])
+def test_the_fit_is_that_of_another_program(theta, phi, samples, ties):
+    y, difference, _ = drawn(theta, phi, 90, seed=7)
+    if ties:
+        y[::5] = 0.5
+    prompts = np.arange(90) // samples
+    expected = by_newton(y.tolist(), difference.tolist(), prompts.tolist())
+    assert tuple(length_controlled(y, difference, prompts)) == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize(("theta", "phi"), [(0.0, 0.0), (0.4, 1.5), (-1.0, 2.0), (1.0, -0.5)])

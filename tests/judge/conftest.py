@@ -19,7 +19,7 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = -1  # headers and body in one packet: two would wait for each other
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        body = self.body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         with self.server.lock:
             self.server.bodies.append(body)
             self.server.paths.append(self.path)
@@ -51,9 +51,10 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
-def completion(body: dict, text: str | None) -> bytes:
+def completion(body: dict, text: str | None, model: str | None = None) -> bytes:
+    """The reply `text` of `model`, or of a dated version of what was asked for."""
     value = {
-        "model": f"{body['model']}-2026",
+        "model": f"{body['model']}-2026" if model is None else model,
         "choices": [{"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
         "usage": {"prompt_tokens": 100, "completion_tokens": 7},
     }
@@ -69,6 +70,10 @@ def _dropped(handler: _Handler) -> None:
     handler.close_connection = True
 
 
+def _of_model(model: str) -> Callable:
+    return lambda handler: handler.send(200, completion(handler.body, "[[A]]", model))
+
+
 def _status(status: int, text: str = "{}", **headers: str) -> Callable:
     return lambda handler: handler.send(status, text.encode(), **headers)
 
@@ -78,6 +83,8 @@ def faults() -> SimpleNamespace:
     """What can happen instead of a reply."""
     return SimpleNamespace(
         status=_status,
+        of_model=_of_model,
+        wrong_model=_of_model("stub-mini"),
         garbage=_status(200, "<html>busy</html>"),
         truncated=_status(200, '{"choices": [{"message": {"content": "[[A'),
         no_choices=_status(200, '{"error": {"message": "overloaded"}}'),

@@ -2,14 +2,20 @@
 
 import logging
 import socket
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
+import httpx2
 import pytest
 from pydantic import ValidationError
 
 from askd.config import EndpointJudge, Judge, validate
 from askd.errors import AskdError
-from askd.judge.client import Client
+from askd.judge.client import Client, is_of_model, retry_after
+from askd.judge.pace import Pace
 
 MESSAGES = [{"role": "user", "content": "which?"}]
 KEY = "sk-a-very-secret-key"
@@ -52,7 +58,10 @@ def test_no_key_is_sent_where_none_is_named(server, settings, monkeypatch):
 
 @pytest.mark.parametrize(
     "names",
-    ["garbage", "truncated", "no_choices", "other_shape", "cut", "dropped", "slow", "cut garbage"],
+    [
+        *("garbage", "truncated", "no_choices", "other_shape", "cut", "dropped", "slow"),
+        *("wrong_model", "cut garbage"),
+    ],
 )
 def test_what_passes_is_tried_again(server, settings, faults, names):
     server.faults += [getattr(faults, name) for name in names.split()]
@@ -77,10 +86,133 @@ def test_the_endpoint_says_how_long_to_wait(server, settings, faults):
     assert 0.6 <= time.monotonic() - begin < 3
 
 
-def test_a_date_to_wait_for_is_left_to_the_own_waits(server, settings, faults):
-    server.faults += [faults.status(503, Retry_After="Wed, 21 Oct 2026 07:28:00 GMT")]
+NOON = "Wed, 21 Oct 2026 12:00:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("asked", "seconds"),
+    [
+        ("", 0),
+        ("1.5", 1.5),
+        ("-3", 0),
+        ("nan", 0),
+        ("inf", 86400),
+        ("soon", 0),
+        ("Wed, 21 Oct 2026 12:00:30 GMT", 30),
+        ("Wed, 21 Oct 2026 14:00:30 +0200", 30),
+        ("Wed, 21 Oct 2026 12:00:30 -0000", 30),
+        ("Wed, 21 Oct 2026 11:00:00 GMT", 0),
+        ("Wed, 21 Oct 2099 12:00:00 GMT", 86400),
+        ("Wed, 21 Oct 99999999999999 12:00:00 GMT", 0),
+    ],
+)
+def test_how_long_the_endpoint_asks_to_wait(asked, seconds):
+    """A date counts by the clock of the endpoint, which may be wrong."""
+    response = httpx2.Response(429, headers={"Retry-After": asked, "Date": NOON})
+    assert retry_after(response) == seconds
+
+
+def test_a_date_without_a_clock_counts_by_our_own():
+    until = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
+    response = httpx2.Response(503, headers={"Retry-After": until})
+    assert 50 < retry_after(response) <= 60
+
+
+def test_an_endpoint_may_name_a_date(server, settings, faults, monkeypatch):
+    waits = []
+    monkeypatch.setattr(
+        "tenacity.sleep_using_event", lambda event: lambda seconds: waits.append(seconds)
+    )
+    server.faults += [faults.status(503, Retry_After="Wed, 21 Oct 2099 07:28:00 GMT")]
     with Client(settings(server.url)) as client:
         assert client.complete(MESSAGES).text == "[[A]]"
+    assert waits == [86400]
+
+
+def test_requests_keep_their_pace():
+    now = [100.0]
+    pace = Pace(120, clock=lambda: now[0])
+    assert [pace.turn() for _ in range(4)] == [0, 0.5, 1, 1.5]
+    now[0] += 1.25
+    assert pace.turn() == 0.75
+    now[0] += 60
+    assert [pace.turn() for _ in range(2)] == [0, 0.5]  # what was not used is gone
+    assert [Pace(None).turn() for _ in range(3)] == [0, 0, 0]
+
+
+def test_attempts_and_threads_share_a_pace(server, settings, faults):
+    """No more requests than the pace allows, whoever makes them."""
+    server.faults += [faults.status(500)] * 3
+    begin = time.monotonic()
+    with (
+        Client(settings(server.url, requests_per_minute=1200, attempts=9)) as client,
+        ThreadPoolExecutor(4) as pool,
+    ):
+        assert len([*pool.map(client.complete, [MESSAGES] * 5)]) == 5
+    assert len(server.bodies) == 8
+    assert 7 * 0.05 <= time.monotonic() - begin < 5
+
+
+def test_a_client_that_stops_does_not_wait_for_its_turn(server, settings):
+    with Client(settings(server.url, requests_per_minute=1)) as client:
+        client.complete(MESSAGES)
+        threading.Timer(0.1, client.stop).start()
+        with pytest.raises(AskdError, match="stopped"):
+            client.complete(MESSAGES)
+    assert len(server.bodies) == 1
+
+
+@pytest.mark.parametrize(
+    ("named", "asked", "reply_model", "accepted"),
+    [
+        ("gpt-4o", "gpt-4o", None, True),
+        ("gpt-4o-2024-08-06", "gpt-4o", None, True),
+        ("gpt-4-0613", "gpt-4", None, True),
+        ("claude-3-5-sonnet@20240620", "claude-3-5-sonnet", None, True),
+        ("gemini-1.5-pro-002", "gemini-1.5-pro", None, True),
+        ("llama3:latest", "llama3", None, True),
+        ("Qwen/Qwen2-7B-Instruct", "Qwen2-7B-Instruct", None, True),
+        ("/models/Qwen2-7B-Instruct", "Qwen2-7B-Instruct", None, True),
+        ("/models/Qwen/Qwen2-7B-Instruct", "Qwen/Qwen2-7B-Instruct", None, True),
+        ("gpt-4o-2024-08-06", "openai/gpt-4o", None, True),
+        ("", "gpt-4o", None, True),
+        ("gpt-4o-mini", "gpt-4o", None, False),
+        ("gpt-4o-mini-2024-07-18", "gpt-4o", None, False),
+        ("gpt-4.1", "gpt-4", None, False),
+        ("gpt-4-32k", "gpt-4", None, False),
+        ("claude-opus-4-1-20250805", "claude-opus-4", None, False),
+        ("gpt-4o", "gpt-4o-2024-08-06", None, False),
+        ("gpt-4o-2024-05-13", "gpt-4o-2024-08-06", None, False),
+        ("my-gpt-4o", "gpt-4o", None, False),
+        ("other/Qwen2-7B", "Qwen/Qwen2-7B", None, False),
+        ("gpt-4o-2024-08-06", "my-deployment", None, False),
+        ("gpt-4o-2024-08-06", "my-deployment", "gpt-4o", True),
+        ("gpt-4o-2024-08-06", "gpt-4o", "gpt-4o-2024-08-06", True),
+        ("gpt-4o-2024-11-20", "gpt-4o", "gpt-4o-2024-08-06", False),
+        ("gpt-4o", "gpt-4o", "gpt-4o-2024-08-06", False),
+    ],
+)
+def test_the_model_that_a_reply_may_name(settings, named, asked, reply_model, accepted):
+    chosen = settings("http://127.0.0.1:1", model=asked, reply_model=reply_model)
+    assert is_of_model(named, chosen) == accepted
+
+
+def test_a_reply_of_another_model_is_refused(server, settings, faults):
+    server.faults += [faults.wrong_model] * 3
+    with Client(settings(server.url)) as client, pytest.raises(AskdError) as caught:
+        client.complete(MESSAGES)
+    assert len(server.bodies) == 3
+    assert str(caught.value).endswith(
+        "no reply in 3 attempts (a reply of the model 'stub-mini'); the judge is 'stub'; if the "
+        "other one is meant, name it in judge.reply_model. Replies so far are kept: run again to "
+        "go on."
+    )
+
+
+def test_a_reply_that_names_no_model_is_taken(server, settings, faults):
+    server.faults += [faults.of_model("")]
+    with Client(settings(server.url)) as client:
+        assert client.complete(MESSAGES).model == ""
 
 
 def test_an_outage_is_one_sentence(server, settings, faults):

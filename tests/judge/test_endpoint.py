@@ -12,9 +12,11 @@ import pytest
 from askd.errors import AskdError
 from askd.judge.cache import Reply, opened
 from askd.judge.endpoint import estimate, judge_pairs
-from askd.judge.prompts import TEMPLATE_HASH, Pair
+from askd.judge.position_check import PAIRS
+from askd.judge.prompts import TEMPLATE_HASH, Pair, both_orders
 from askd.judge.verdicts import PairVerdict
 
+CHECK = 2 * len(PAIRS)  # calls that come first
 BLOCKS = re.compile(r"answer A \w+ =====\n(.*?)\n===== answer B \w+ =====\n(.*?)\n=====", re.S)
 
 
@@ -50,7 +52,7 @@ def test_both_orders_are_judged(serve, settings):
         PairVerdict("first", "second"),
     ]
     assert verdicts == expected * 10
-    assert len(server.bodies) == 60 and 1 < server.busiest <= 4
+    assert len(server.bodies) == CHECK + 60 and 1 < server.busiest <= 4
     assert about == {
         "kind": "endpoint",
         "model": "stub",
@@ -60,21 +62,95 @@ def test_both_orders_are_judged(serve, settings):
         "temperature": 0,
         "max_tokens": 1024,
         "extra_body": {},
+        "position_check": {
+            "pairs": 10,
+            "consistent": 1.0,
+            "better": 0.5,  # the longer one is the better one in so many
+            "first_position": 0.5,
+            "lowest_consistency": 0.6,
+        },
         "pairs": 30,
         "inconsistent": 0.0,
         "invalid": 0.0,
         "first_position": 0.5,
-        "calls_paid": 60,
+        "calls_paid": CHECK + 60,
         "calls_cached": 0,
-        "prompt_tokens_paid": 6000,
-        "completion_tokens_paid": 420,
+        "prompt_tokens_paid": 100 * (CHECK + 60),
+        "completion_tokens_paid": 7 * (CHECK + 60),
     }
 
 
-def test_a_judge_that_favours_a_place_is_found_out(serve, settings):
-    verdicts, about = judge_pairs(pairs_of(10), settings(serve(lambda messages: "[[A]]").url))
+def prefers_better(messages: list[dict]) -> str:
+    """A good judge of the pairs of the check, and as `longer_wins` of others."""
+    text = messages[-1]["content"]
+    for pair in PAIRS:
+        for letter, order in zip("AB", both_orders(pair), strict=True):
+            if text == order[0]["content"]:
+                return f"[[{letter}]]"
+    return longer_wins(messages)
+
+
+def test_a_good_judge_passes_the_check_and_pays_for_it_once(serve, settings):
+    server = serve(prefers_better)
+    for paid in (CHECK + 2, 0):
+        _, about = judge_pairs(pairs_of(1), settings(server.url))
+        assert (about["calls_paid"], about["calls_cached"]) == (paid, CHECK + 2 - paid)
+        assert about["position_check"]["consistent"] == about["position_check"]["better"] == 1.0
+    assert len(server.bodies) == CHECK + 2
+
+
+@pytest.mark.parametrize(
+    ("verdict", "preference"),
+    [
+        ("A", "prefers answer A in 100% of its choices"),
+        ("B", "prefers answer A in 0% of its choices"),
+        ("C", "prefers no answer at all"),
+    ],
+)
+def test_a_judge_that_follows_no_answer_is_refused_before_other_calls(
+    serve, settings, verdict, preference
+):
+    server = serve(lambda messages: f"[[{verdict}]]")
+    for _ in range(2):
+        with pytest.raises(AskdError) as caught:
+            judge_pairs(pairs_of(10), settings(server.url))
+        message = str(caught.value)
+        assert message.startswith("judge stub: it keeps to one answer in both orders in 0 of 10")
+        assert preference in message and "(0 lets any judge pass)" in message
+        assert len(server.bodies) == CHECK
+
+
+def test_a_judge_that_is_refused_may_be_let_pass(serve, settings):
+    server = serve(lambda messages: "[[A]]")
+    verdicts, about = judge_pairs(pairs_of(10), settings(server.url, lowest_consistency=0))
     assert {verdict.score for verdict in verdicts} == {0.5}
     assert about["inconsistent"] == about["first_position"] == 1.0
+    check = about["position_check"]
+    assert (check["consistent"], check["better"], check["first_position"]) == (0.0, 0.0, 1.0)
+    assert check["lowest_consistency"] == 0.0
+
+
+@pytest.mark.parametrize(("number", "passes"), [(6, True), (5, False)])
+def test_the_lowest_consistency_is_a_share_of_the_pairs(serve, settings, number, passes):
+    def reply(messages):
+        biased = any(pair.question in messages[0]["content"] for pair in PAIRS[number:])
+        return "[[A]]" if biased else prefers_better(messages)
+
+    def run():
+        return judge_pairs(pairs_of(1), settings(serve(reply).url))[1]["position_check"]
+
+    if passes:
+        assert run()["consistent"] == run()["better"] == number / 10
+    else:
+        with pytest.raises(AskdError, match="in 5 of 10 pairs"):
+            run()
+
+
+def test_length_alone_decides_no_pair_of_the_check():
+    longer = [len(pair.answer) > len(pair.baseline) for pair in PAIRS]
+    assert sum(longer) == len(PAIRS) / 2
+    assert all(len(pair.answer) != len(pair.baseline) for pair in PAIRS)
+    assert len({pair.question for pair in PAIRS}) == len(PAIRS)
 
 
 def test_no_call_is_paid_twice(serve, settings):
@@ -82,11 +158,12 @@ def test_no_call_is_paid_twice(serve, settings):
     pairs = pairs_of(5)
     # The samples of a group are often the same answer.
     first, about = judge_pairs([*pairs, *pairs], settings(server.url))
-    assert (about["calls_paid"], about["calls_cached"], about["pairs"]) == (10, 0, 10)
+    assert (about["calls_paid"], about["calls_cached"]) == (CHECK + 10, 0)
+    assert about["pairs"] == 10
     second, about = judge_pairs(pairs_of(6), settings(server.url, concurrency=1, attempts=1))
-    assert (about["calls_paid"], about["calls_cached"]) == (2, 10)
+    assert (about["calls_paid"], about["calls_cached"]) == (2, CHECK + 10)
     assert second[:5] == first[:5] == first[5:]
-    assert len(server.bodies) == 12
+    assert len(server.bodies) == CHECK + 12
 
 
 @pytest.mark.parametrize("changes", [{"model": "other"}, {"max_tokens": 5}])
@@ -94,7 +171,7 @@ def test_another_judge_is_asked_anew(serve, settings, changes):
     server = serve(longer_wins)
     judge_pairs(pairs_of(2), settings(server.url))
     judge_pairs(pairs_of(2), settings(server.url, **changes))
-    assert len(server.bodies) == 8
+    assert len(server.bodies) == 2 * CHECK + 8
 
 
 def test_other_texts_and_orders_are_asked_anew(serve, settings):
@@ -102,13 +179,14 @@ def test_other_texts_and_orders_are_asked_anew(serve, settings):
     judge_pairs(
         [Pair("q", "a", "b"), Pair("q", "a", "c"), Pair("r", "a", "b")], settings(server.url)
     )
-    assert len({body["messages"][0]["content"] for body in server.bodies}) == 6
+    assert len({body["messages"][0]["content"] for body in server.bodies}) == CHECK + 6
 
 
 def test_a_reply_without_a_verdict_is_asked_for_once_more(serve, settings):
     """And what was said the second time comes from the cache too."""
     server = serve(lambda m: longer_wins(m) if len(m) == 3 else "They are both fine.")
-    for calls in (12, 12):
+    calls = 2 * (CHECK + 6)
+    for _ in range(2):
         verdicts, about = judge_pairs(pairs_of(3), settings(server.url))
         assert [verdict.score for verdict in verdicts] == [0.0, 0.5, 1.0]
         assert about["invalid"] == 0.0 and len(server.bodies) == calls
@@ -122,12 +200,12 @@ def test_some_invalid_replies_are_counted(serve, settings):
     server = serve(reply)
     verdicts, about = judge_pairs(pairs_of(10), settings(server.url))
     assert verdicts[0] == PairVerdict(None, None) and verdicts[0].reason == "invalid"
-    assert about["invalid"] == 0.1 and len(server.bodies) == 22
+    assert about["invalid"] == 0.1 and len(server.bodies) == CHECK + 22
 
 
 @pytest.mark.parametrize("reply", ["", None, "I like [A].", "x" * 5000])
 def test_too_many_invalid_replies_end_the_run_early(serve, settings, reply):
-    server = serve(lambda messages: reply)
+    server = serve(lambda m: reply if "question" in m[0]["content"] else prefers_better(m))
     with pytest.raises(AskdError) as caught:
         judge_pairs(pairs_of(500), settings(server.url, concurrency=1))
     message = str(caught.value)
@@ -136,8 +214,8 @@ def test_too_many_invalid_replies_end_the_run_early(serve, settings, reply):
         and len(message) < 600
     )
     # 128 of the 1000 are asked, twice, where 100 may have no verdict.
-    assert len(server.bodies) == 2 * 128
-    assert stored(settings(server.url).cache) == 256
+    assert len(server.bodies) == CHECK + 2 * 128
+    assert stored(settings(server.url).cache) == CHECK + 256
 
 
 def test_answers_cannot_speak_for_the_judge(serve, settings):
@@ -148,7 +226,7 @@ def test_answers_cannot_speak_for_the_judge(serve, settings):
         first, second = shown(messages)
         return f"[[C]] because they say:\n{first}\n{second}"
 
-    server = serve(quotes)
+    server = serve(lambda m: quotes(m) if attack[:9] in m[0]["content"] else prefers_better(m))
     verdicts, _ = judge_pairs(
         [Pair(attack, attack, "b"), Pair("q", "a", attack)], settings(server.url)
     )
@@ -158,15 +236,15 @@ def test_answers_cannot_speak_for_the_judge(serve, settings):
 def test_a_failure_in_the_middle_loses_nothing(serve, settings, faults):
     server = serve(longer_wins)
     ok = None
-    server.faults += [ok] * 20 + [faults.status(401)] * 4
+    server.faults += [ok] * (CHECK + 20) + [faults.status(401)] * 4
     with pytest.raises(AskdError, match="without a key"):
         judge_pairs(pairs_of(50), settings(server.url))
     asked, kept = len(server.bodies), stored(settings(server.url).cache)
-    assert 20 <= kept < 60 and asked < 60
+    assert CHECK + 20 <= kept < CHECK + 60 and asked < CHECK + 60
     server.faults.clear()
     _, about = judge_pairs(pairs_of(50), settings(server.url))
-    assert (about["calls_paid"], about["calls_cached"]) == (100 - kept, kept)
-    assert len(server.bodies) == asked + 100 - kept
+    assert (about["calls_paid"], about["calls_cached"]) == (CHECK + 100 - kept, kept)
+    assert len(server.bodies) == asked + CHECK + 100 - kept
 
 
 def test_faults_of_all_kinds_change_no_verdict(serve, settings, faults):
@@ -175,19 +253,52 @@ def test_faults_of_all_kinds_change_no_verdict(serve, settings, faults):
         pairs_of(12), settings(server.url, cache=settings("http://x").cache + "2")
     )
     kinds = [faults.status(429), faults.status(500), faults.garbage, faults.truncated]
-    kinds += [faults.cut, faults.dropped, faults.slow, faults.no_choices]
-    server.faults += [fault for kind in kinds for fault in (kind, None, None)]
+    kinds += [faults.cut, faults.dropped, faults.slow, faults.no_choices, faults.wrong_model]
+    later = [None] * CHECK
+    server.faults += later + [fault for kind in kinds for fault in (kind, None, None)]
     verdicts, about = judge_pairs(
         pairs_of(12), settings(server.url, attempts=20, timeout_seconds=0.5)
     )
-    assert verdicts == expected and about["calls_paid"] == 24
-    assert len(server.bodies) == 24 + 24 + len(kinds)
+    assert verdicts == expected and about["calls_paid"] == CHECK + 24
+    assert about["models_replying"] == ["stub-2026"]
+    assert len(server.bodies) == 2 * (CHECK + 24) + len(kinds)
+
+
+def test_replies_of_another_model_are_not_kept(serve, settings, faults):
+    """Neither new ones, nor those in the cache from when the judge was another one."""
+    server = serve(longer_wins)
+    server.faults += [None] * 5 + [faults.wrong_model] * 999
+    with pytest.raises(AskdError, match="a reply of the model 'stub-mini'"):
+        judge_pairs(pairs_of(1), settings(server.url))
+    assert stored(settings(server.url).cache) == 5
+    server.faults.clear()
+    asked = len(server.bodies)
+    _, about = judge_pairs(pairs_of(1), settings(server.url))
+    assert (about["calls_paid"], about["calls_cached"]) == (CHECK - 3, 5)
+    assert len(server.bodies) - asked == CHECK - 3
+
+    server.faults += [faults.of_model("stub-mini")] * CHECK
+    moved = settings(server.url, reply_model="stub-mini", lowest_consistency=0)
+    assert f"{CHECK + 2} calls to pay for, 0 replies" in estimate(pairs_of(1), moved)
+    server.faults += [faults.of_model("stub-mini")] * 2
+    _, about = judge_pairs(pairs_of(1), moved)
+    assert about["calls_paid"] == CHECK + 2 and about["models_replying"] == ["stub-mini"]
+    assert judge_pairs(pairs_of(1), moved)[1]["calls_paid"] == 0
+
+
+def test_an_endpoint_that_names_no_model_is_paid_once(serve, settings, faults):
+    server = serve(longer_wins)
+    silent = settings(server.url, lowest_consistency=0)
+    server.faults += [faults.of_model("")] * (CHECK + 2)
+    assert judge_pairs(pairs_of(1), silent)[1]["models_replying"] == []
+    pinned = silent.model_copy(update={"reply_model": "stub-2026"})
+    assert judge_pairs(pairs_of(1), pinned)[1]["calls_paid"] == 0
 
 
 def test_an_endpoint_that_goes_down_ends_waiting_calls_soon(serve, settings, faults):
     """The first call that gives up has the others give up too."""
     server = serve(longer_wins)
-    server.faults += [faults.status(401), *[faults.status(503, Retry_After="30")] * 9]
+    server.faults += [faults.status(401), *[faults.status(503, Retry_After="30")] * 20]
     begin = time.monotonic()
     with pytest.raises(AskdError):
         judge_pairs(pairs_of(9), settings(server.url))
@@ -197,17 +308,23 @@ def test_an_endpoint_that_goes_down_ends_waiting_calls_soon(serve, settings, fau
 def test_the_estimate_needs_no_key_and_no_endpoint(serve, settings, capsys):
     server = serve(longer_wins)
     judge_pairs(pairs_of(1), settings(server.url))
-    assert "2 calls to pay for, 0 replies in the cache" in capsys.readouterr().out
+    expected = f"{CHECK + 2} calls to pay for, 0 replies in the cache"
+    assert expected in capsys.readouterr().out
     chosen = settings(server.url, key_variable="NO_SUCH_KEY", prompt_price=2.5, completion_price=10)
     text = estimate(pairs_of(1001), chosen)
-    assert text.startswith("judge stub: 2000 calls to pay for, 2 replies in the cache; about ")
+    assert text.startswith(f"judge stub: 2000 calls to pay for, {CHECK + 2} replies in the cache")
     tokens = int(re.search(r"about (\d+) prompt tokens", text).group(1))
-    size = sum(len(body["messages"][0]["content"]) for body in server.bodies) / 2
+    size = sum(len(body["messages"][0]["content"]) for body in server.bodies[CHECK:]) / 2
     assert tokens == pytest.approx(2000 * size / 4, rel=0.02)
     least = tokens * 2.5 / 1e6
     assert text.endswith(f"price {least:.2f} to {least + 2000 * 1024 * 10 / 1e6:.2f}")
     assert estimate(pairs_of(1), settings(server.url)).endswith("no price is configured")
-    assert len(server.bodies) == 2
+    assert len(server.bodies) == CHECK + 2
+
+
+def test_the_estimate_counts_the_check(serve, settings):
+    fresh = settings("http://127.0.0.1:1", prompt_price=1, completion_price=1)
+    assert estimate(pairs_of(1), fresh).startswith(f"judge stub: {CHECK + 2} calls to pay for, 0 ")
 
 
 def test_a_cache_that_is_none_is_one_sentence(serve, settings, tmp_path):

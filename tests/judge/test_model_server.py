@@ -12,6 +12,7 @@ from askd.config import validate
 from askd.errors import AskdError
 from askd.evaluation.evaluate import EvaluateSettings, evaluate
 from askd.judge.endpoint import judge_pairs
+from askd.judge.position_check import PAIRS
 from askd.judge.prompts import Pair, both_orders
 from askd.judge.verdicts import PairVerdict, read_verdict
 
@@ -74,20 +75,21 @@ def generated(judge_model, messages: list[dict], constrained: bool) -> str:
 def endpoint(serve, judge_model, settings):
     def start(constrained: bool, **changes):
         server = serve(lambda messages: generated(judge_model, messages, constrained))
-        return settings(server.url, concurrency=2, timeout_seconds=60, **changes)
+        random = {"lowest_consistency": 0, **changes}
+        return settings(server.url, concurrency=2, timeout_seconds=60, **random)
 
     return start
 
 
 def test_verdicts_are_those_of_the_model_itself(judge_model, endpoint):
-    pairs = [Pair(f"{n}+1", f"{n + 1}", "x" * (n % 4)) for n in range(12)]
+    pairs = [Pair(f"{n}+1", f"{n + 1}", "x" * (n % 4)) for n in range(6)]
     verdicts, about = judge_pairs(pairs, endpoint(constrained=True))
     assert verdicts == [
         PairVerdict(*(read_verdict(generated(judge_model, m, True)) for m in both_orders(pair)))
         for pair in pairs
     ]
     assert len({pair.answer_first for pair in verdicts}) > 1  # it does read the answers
-    assert about["invalid"] == 0 and about["calls_paid"] == 24
+    assert about["invalid"] == 0 and about["calls_paid"] == 2 * (6 + len(PAIRS))
 
 
 def test_a_model_that_cannot_judge_is_refused(endpoint):
@@ -112,7 +114,9 @@ def test_an_evaluation_says_how_the_judge_did(endpoint, folders, prompt_rows, tm
     for decoding, samples in (("greedy", 1), ("sampled", 2)):
         judged = summary["judge"][decoding]
         assert judged["pairs"] == samples * len(rows)
-        assert 0 < judged["calls_paid"] <= 2 * judged["pairs"]
+        # The first of them pays for the check too.
+        assert 0 < judged["calls_paid"] <= 2 * (judged["pairs"] + len(PAIRS))
+        assert judged["position_check"]["pairs"] == len(PAIRS)
         assert judged["win_rate"]["mean"] == pytest.approx(summary["reward"][decoding])
         controlled = judged["length_controlled"]
         assert 0 <= controlled["ci_low"] <= controlled["mean"] <= controlled["ci_high"] <= 1

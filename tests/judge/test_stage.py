@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 
 from askd.artifacts import PROMPTS, REWARDS, ROLLOUTS, read_table, table_from_rows, write_table
+from askd.judge.position_check import PAIRS
 
 ROOT = Path(__file__).resolve().parents[2]
 NUMBER = 60
+CALLS = 2 * (NUMBER + len(PAIRS))
 KEY = "sk-a-very-secret-key"
 
 
@@ -23,7 +25,10 @@ def verdict(messages: list[dict]) -> str:
     """Slow, and with a taste that depends on the texts alone."""
     time.sleep(0.03)
     text = messages[0]["content"]
-    return f"[[{'AB'[text.index('answer of mine') > text.index('theirs')]}]]"
+    for mine, theirs in [("answer of mine", "theirs"), *((p.answer, p.baseline) for p in PAIRS)]:
+        if mine in text and theirs in text:
+            return f"[[{'AB'[text.index(mine) > text.index(theirs)]}]]"
+    raise AssertionError(text)
 
 
 @pytest.fixture
@@ -100,23 +105,23 @@ def test_a_killed_run_goes_on_with_exactly_the_missing_calls(serve, command, tmp
     process.wait()
     time.sleep(0.5)  # the server may still read what was sent before the kill
     before, kept = len(server.bodies), stored(tmp_path)
-    assert 40 <= before < 2 * NUMBER
+    assert 40 <= before < CALLS
     assert before - 2 * 4 <= kept <= before  # what was under way is lost, and no more
     assert not (tmp_path / "out").exists()
 
     result = run(command(server.url))
     assert result.returncode == 0, result.stderr
-    assert f"{2 * NUMBER - kept} calls to pay for, {kept} replies in the cache" in result.stdout
-    assert len(server.bodies) - before == 2 * NUMBER - kept
+    assert f"{CALLS - kept} calls to pay for, {kept} replies in the cache" in result.stdout
+    assert len(server.bodies) - before == CALLS - kept
     about = json.loads((tmp_path / "out" / "rewards.judge.json").read_text())
-    assert (about["calls_paid"], about["calls_cached"]) == (2 * NUMBER - kept, kept)
+    assert (about["calls_paid"], about["calls_cached"]) == (CALLS - kept, kept)
     rewards = read_table(tmp_path / "out" / "rewards.parquet", REWARDS)
     assert set(rewards.column("reason").to_pylist()) == {"win"}
 
     # Once more, of the cache alone: no call, and the same bytes.
     first = (tmp_path / "out" / "rewards.parquet").read_bytes()
     result = run(command(server.url))
-    assert result.returncode == 0 and len(server.bodies) - before == 2 * NUMBER - kept
+    assert result.returncode == 0 and len(server.bodies) - before == CALLS - kept
     assert (tmp_path / "out" / "rewards.parquet").read_bytes() == first
 
 
@@ -153,7 +158,7 @@ def test_a_refusal_is_one_sentence_and_writes_nothing(
 def test_the_estimate_calls_nothing(serve, command, tmp_path):
     server = serve(verdict)
     result = run(command(server.url, "--estimate", prompt_price=1, completion_price=4))
-    assert result.returncode == 0 and "120 calls to pay for" in result.stdout
+    assert result.returncode == 0 and f"{CALLS} calls to pay for" in result.stdout
     assert "price 0.0" in result.stdout and server.bodies == []
     assert not (tmp_path / "out").exists()
 

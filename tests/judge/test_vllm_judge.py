@@ -13,6 +13,7 @@ import httpx2
 import pytest
 
 from askd.judge.endpoint import judge_pairs
+from askd.judge.position_check import PAIRS
 from askd.judge.prompts import Pair
 
 CHOICES = ["[[A]]", "[[B]]", "[[C]]"]
@@ -55,10 +56,13 @@ def url(vllm_python: Path, padded_smollm2: Path, tmp_path_factory) -> Iterator[s
 def test_a_real_model_judges_through_a_real_server(url, settings):
     pairs = [Pair(f"What is {n} + 1?", f"{n + 1}", "I do not know.") for n in range(4)]
     held = settings(
-        url, timeout_seconds=120, extra_body={"structured_outputs": {"choice": CHOICES}}
+        url,
+        timeout_seconds=120,
+        extra_body={"structured_outputs": {"choice": CHOICES}},
+        lowest_consistency=0,  # it is too small to judge
     )
     verdicts, about = judge_pairs(pairs, held)
-    assert about["calls_paid"] == 2 * len(pairs) and about["invalid"] == 0
+    assert about["calls_paid"] == 2 * (len(pairs) + len(PAIRS)) and about["invalid"] == 0
     assert about["models_replying"] == ["stub"]
     assert about["prompt_tokens_paid"] > 100 * about["calls_paid"]
     again, about = judge_pairs(pairs, held)

@@ -248,7 +248,7 @@ def test_judge_calls_and_their_price(paper):
     whole = estimate(config, jobs)
     rewards = 2 * 2 * 3 * 3 * 1562 * 32  # orders, sides, seeds, pairs
     answers = 2 * 2 * 3023 * 3 * (1 + 1 + 10 * 3)  # orders, decodings, items, pairs, systems
-    assert whole.calls == rewards + answers
+    assert whole.calls == rewards + answers + 2 * 10  # and the judge's check, once
     (one, *_) = jobs
     lengths = inputs.lengths["ultrachat"]
     prompt = lengths.prompt + 2 * lengths.response + 250

@@ -302,6 +302,16 @@ def test_a_missing_file_is_refused(tmp_path):
     )
 
 
+def test_a_local_file_must_have_its_digest(written):
+    path = written(sums(2))
+    with open(path, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    assert rows_of(source("gsm8k", path, sha256=digest)) == sums(2)
+    written(sums(3))
+    message = refusal(rows_of, source("gsm8k", path, sha256=digest))
+    assert message.startswith(f"{path}: the file's SHA-256 is ") and f"not {digest}" in message
+
+
 @pytest.fixture
 def server():
     content = json.dumps(sums(2)).encode()
@@ -382,7 +392,13 @@ def test_without_the_library_it_is_said_how_to_install_it(monkeypatch):
         ({**HUB, "path": "a.jsonl"}, "(given: dataset, path)"),
         ({"adapter": "gsm8k", "path": "a.jsonl", "revision": "abc"}, "revision goes with dataset"),
         ({"adapter": "gsm8k", "path": "a.jsonl", "subsets": ["a"]}, "subsets goes with dataset"),
-        ({"adapter": "gsm8k", "path": "a.jsonl", "sha256": "0" * 64}, "sha256 goes with url"),
+        (
+            {
+                **{"adapter": "gsm8k", "dataset": "openai/gsm8k", "split": "test"},
+                **{"revision": "abc", "sha256": "0" * 64},
+            },
+            "sha256 goes with url or path",
+        ),
         ({key: HUB[key] for key in ("adapter", "dataset")}, "dataset needs revision and split"),
         ({"adapter": "gsm9k", "path": "a.jsonl"}, "adapter: Input should be 'ultrachat'"),
         ({"adapter": "gsm8k", "pth": "a.jsonl"}, "did you mean 'path'?"),

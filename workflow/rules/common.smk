@@ -1,5 +1,6 @@
 """Needs the merged configuration; gives CONFIG, LAYOUT, ROOT and the environments of the jobs."""
 
+import os
 import sys
 from shlex import quote
 
@@ -15,6 +16,7 @@ from askd.config import (
     validate,
 )
 from askd.errors import AskdError
+from askd.judge.key import key_of
 from askd.layout import MODEL_FILES, Layout, as_json, of_job, one_of, per_seed
 from askd.own_files import check_own_files
 from askd.provenance import digest
@@ -33,6 +35,14 @@ except AskdError as error:
     sys.exit(f"error: {error}")
 
 LAYOUT = Layout(CONFIG)
+
+
+# Executors that start jobs on other machines pass on what is declared here; without a key a run can
+# still be planned (`check_judge_key`).
+envvars:
+    *(variable for variable in LAYOUT.judge_keys if variable in os.environ),
+
+
 # What every job with a model asks for.
 MODEL_JOB = {
     "gpu": CONFIG.gpus,
@@ -83,3 +93,16 @@ def check_sampling_python():
             f"error: rollout.vllm.python: no interpreter {python}; make it with `make vllm-env`, "
             "or set rollout.engine: transformers."
         )
+
+
+def check_judge_key():
+    """Stop before the first job of a run whose judge has no key, rather than behind its rollouts."""
+    # The plan is told of the judge, as of all else, and asks none.
+    jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name != "plan_report"]
+    for variable in LAYOUT.judge_keys:
+        told = f'"key_variable": "{variable}"'
+        if any(told in str(param) for job in jobs for param in job.params):
+            try:
+                key_of(variable)
+            except AskdError as error:
+                sys.exit(f"error: {error}")

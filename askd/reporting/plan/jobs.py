@@ -12,7 +12,14 @@ import re
 from dataclasses import dataclass, fields, replace
 from types import SimpleNamespace
 
-from askd.config import Config, PretrainedFromScratch, PrunedModel, WarmStartedModel
+from askd.config import (
+    Config,
+    EndpointJudge,
+    PretrainedFromScratch,
+    PrunedModel,
+    WarmStartedModel,
+)
+from askd.judge.position_check import PAIRS
 from askd.layout import UNTRAINED, Layout
 from askd.models.preflight.memory import BYTES, HEAD_COPIES
 from askd.reporting.plan import costs
@@ -72,10 +79,17 @@ SUMS = [field.name for field in fields(Job) if field.type == "float" and field.n
 
 
 def jobs_of(config: Config, inputs: Inputs) -> list[Job]:
-    """The jobs of `config`, each once, in the order of the workflow."""
+    """The jobs of `config`, each once, in the order of the workflow.
+
+    The first one that asks an endpoint also asks it about the pairs that show whether it can judge.
+    """
     walk = _Walk(config, inputs)
     walk.walk()
-    return list(walk.jobs.values())
+    jobs = list(walk.jobs.values())
+    first = next((number for number, job in enumerate(jobs) if job.judged), None)
+    if first is not None and isinstance(config.judge, EndpointJudge):
+        jobs[first] = replace(jobs[first], judged=jobs[first].judged + len(PAIRS))
+    return jobs
 
 
 class _Walk:
