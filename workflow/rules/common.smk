@@ -83,3 +83,22 @@ def check_sampling_python():
             f"error: rollout.vllm.python: no interpreter {python}; make it with `make vllm-env`, "
             "or set rollout.engine: transformers."
         )
+
+
+def check_gpus():
+    """Stop a run whose jobs would get fewer GPUs than they ask for: Snakemake would cap them."""
+    limit = workflow.global_resources.get("gpu")
+    if limit is None:
+        return
+    if limit.value < CONFIG.gpus:
+        sys.exit(
+            f"error: a job asks for {CONFIG.gpus} GPUs (`gpus`), and Snakemake has {limit.value}; "
+            f"give it more with `--resources gpu={CONFIG.gpus}`, or a cluster's profile with "
+            "`--workflow-profile`."
+        )
+    if CONFIG.gpus and not workflow.local_exec:
+        print(
+            f"note: the jobs of all nodes share {limit.value} GPU (`resources`); a cluster's "
+            "profile given with `--workflow-profile` leaves out the limit of profiles/default.",
+            file=sys.stderr,
+        )
