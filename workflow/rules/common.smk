@@ -39,6 +39,10 @@ MODEL_JOB = {
     "mem_mb": CONFIG.memory_mb,
     "runtime": CONFIG.runtime_minutes,
 }
+# What all others ask for.
+LIGHT_JOB = {"mem_mb": CONFIG.light_memory_mb, "runtime": CONFIG.light_runtime_minutes}
+# A model that is fetched or pruned lies in main memory, on no GPU.
+LOADING_JOB = {**LIGHT_JOB, "mem_mb": CONFIG.memory_mb}
 
 
 wildcard_constraints:
