@@ -43,6 +43,8 @@ MODEL_JOB = {
 LIGHT_JOB = {"mem_mb": CONFIG.light_memory_mb, "runtime": CONFIG.light_runtime_minutes}
 # A model that is fetched or pruned lies in main memory, on no GPU.
 LOADING_JOB = {**LIGHT_JOB, "mem_mb": CONFIG.memory_mb}
+ASKED_FOR = "{threads} CPU, {resources.mem_mb} MB, {resources.runtime} min"
+ASKED_FOR_MODEL = f"{{resources.gpu}} GPU, {ASKED_FOR}"
 
 
 wildcard_constraints:

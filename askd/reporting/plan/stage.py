@@ -8,9 +8,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from askd.artifacts import write_text
-from askd.config import Config
+from askd.config import Config, Device
 from askd.reporting.markdown import grid
-from askd.reporting.plan.estimate import Estimate, estimate, hours, judge_price, seconds
+from askd.reporting.plan.asked import asked
+from askd.reporting.plan.estimate import Estimate, duration, estimate, hours, judge_price
 from askd.reporting.plan.inputs import Inputs
 from askd.reporting.plan.jobs import Job, jobs_of
 from askd.reporting.times import StageTime, measured
@@ -19,9 +20,13 @@ GIB = 2**30
 ABOUT = (
     "All numbers are estimates: operations from the sizes of models and the mean lengths of texts, "
     "hours from the part of the peak that each kind of work is assumed to reach (`plan` in the "
-    "configuration), memory of models and texts without that of the process. Figures, gradient "
-    "variance, tables and reports take minutes and are left out; so is the running of programs."
+    "configuration), memory of models and texts, and a guess at that of the process. The work of "
+    "checks of pairs, figures, gradient variance, tables and reports takes minutes and is not "
+    "reckoned; nor is the running of programs. What each job asks a cluster for is in "
+    "plan_jobs.csv."
 )
+# Where an estimate comes nearer to the memory of a device, the job may not fit.
+TIGHT = 0.9
 
 
 def plan(config: Config, output: Path) -> str:
@@ -56,8 +61,9 @@ def _report(config: Config, jobs: list[Job], inputs: Inputs, times: list[StageTi
     rows = [_cells(stage, estimate(config, found)) for stage, found in stages.items()]
     parts = [
         f"# Plan of {config.scale}\n",
-        f"{whole.jobs} jobs, {_number(whole.hours)} hours of {config.plan.device} "
-        f"({device.peak_tflops:g} TFLOP/s, {device.memory_gib:g} GiB). {ABOUT}\n",
+        f"{whole.jobs} jobs, {_number(whole.hours)} hours of one {config.plan.device} "
+        f"({device.peak_tflops:g} TFLOP/s, {device.memory_gib:g} GiB), of which a job with a model "
+        f"takes {config.gpus or config.threads}. {ABOUT}\n",
         _table(HEADINGS, [*rows, _cells("all", whole)]),
     ]
     pairs = _grouped([job for job in jobs if job.pair], "pair")
@@ -113,13 +119,8 @@ def _remarks(
         f"{_number(sum(by_stage.values()))}; largest job: {job.stage} {job.name}, "
         f"{_number(hours(config, job))} hours."
     ]
-    too_large = [job for job in jobs if job.memory > device.memory_gib * GIB]
-    if too_large:
-        worst = max(too_large, key=lambda job: job.memory)
-        lines.append(
-            f"{len(too_large)} jobs need more memory than the device has, up to "
-            f"{_number(worst.memory / GIB)} GiB ({worst.stage} {worst.name})."
-        )
+    lines += _too_large(jobs, device)
+    lines += _too_long(config, jobs)
     state = max(job.state for job in jobs)
     if state:
         lines.append(
@@ -131,29 +132,68 @@ def _remarks(
     return lines
 
 
-def _comparison(config: Config, stages: dict[str, list[Job]], times: list[StageTime]) -> str:
-    """Measured seconds beside estimated ones, a job of each stage on average."""
-    device = config.plan.devices[config.plan.device]
+def _too_large(jobs: list[Job], device: Device) -> list[str]:
+    """What is to be said of jobs that do not fit on the device, or hardly."""
+    room = device.memory_gib * GIB
+    tight = f"need more than {TIGHT:.0%} of the device's memory"
+    groups = (
+        ("need more memory than the device has", lambda memory: memory > room),
+        (tight, lambda memory: TIGHT * room < memory <= room),
+    )
+    lines = []
+    for what, belongs in groups:
+        found = [job for job in jobs if belongs(job.memory)]
+        if found:
+            worst = max(found, key=lambda job: job.memory)
+            lines.append(
+                f"Jobs that {what}: {len(found)}, up to {_number(worst.memory / GIB)} GiB "
+                f"({worst.stage} {worst.name}). Make `rollout.batch_size` smaller, or "
+                "`training.micro_batch_size` and `training.head_chunk`."
+            )
+    return lines
+
+
+def _too_long(config: Config, jobs: list[Job]) -> list[str]:
+    """What is to be said of jobs that take longer than they ask a cluster for."""
     devices = config.gpus or config.threads
-    rows = []
+    times = {job: duration(config, job, devices) for job in jobs}
+    found = [job for job in jobs if times[job] > 60 * asked(config, job).minutes]
+    if not found:
+        return []
+    worst = max(found, key=times.get)
+    return [
+        f"Jobs that take longer than they ask for (`runtime_minutes`, `light_runtime_minutes`): "
+        f"{len(found)}, up to {_number(times[worst] / 3600)} hours of "
+        f"{_number(asked(config, worst).minutes / 60)} ({worst.stage} {worst.name}). A cluster "
+        "ends them there; started again, as by `retries` of profiles/slurm, they go on from their "
+        "state."
+    ]
+
+
+def _comparison(config: Config, stages: dict[str, list[Job]], times: list[StageTime]) -> str:
+    """Measured seconds beside estimated ones, a job of each stage on average, and all in sum."""
+    devices = config.gpus or config.threads
+    rows, all_jobs, all_taken, all_guessed = [], [0, 0], 0.0, 0.0
     for stage in times:
-        if stage.name not in stages:
+        found = [job for job in stages.get(stage.name, []) if job.reckoned]
+        if not found:
             continue
-        found = stages[stage.name]
-        light = config.plan.light_seconds
-        guess = sum(seconds(job, device, light, devices) for job in found) / len(found)
+        guess = sum(duration(config, job, devices) for job in found) / len(found)
         taken = stage.seconds / stage.jobs
-        memory = "" if stage.memory_mb is None else _number(stage.memory_mb * 1e6 / GIB)
         rows.append(
             (
                 stage.name,
                 f"{stage.jobs} of {len(found)}",
-                _number(taken),
-                _number(guess),
-                f"{guess / taken:.2f}" if taken else "",
-                memory,
+                *_beside(guess, taken),
+                "" if stage.memory_mb is None else _number(stage.memory_mb * 1e6 / GIB),
+                "" if config.gpus else _number(max(job.memory for job in found) / GIB),
             )
         )
+        all_jobs = [all_jobs[0] + stage.jobs, all_jobs[1] + len(found)]
+        all_taken += stage.seconds
+        all_guessed += stage.jobs * guess
+    sums = _beside(all_guessed, all_taken)
+    rows.append(("in sum", f"{all_jobs[0]} of {all_jobs[1]}", *sums, "", ""))
     headings = (
         "stage",
         "jobs measured",
@@ -161,8 +201,13 @@ def _comparison(config: Config, stages: dict[str, list[Job]], times: list[StageT
         "estimated",
         "estimated / measured",
         "largest memory measured, GiB",
+        "estimated",
     )
     return "## Estimate and measurement\n\n" + _table(headings, rows)
+
+
+def _beside(guess: float, taken: float) -> tuple[str, str, str]:
+    return _number(taken), _number(guess), f"{guess / taken:.2f}" if taken else ""
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -189,15 +234,13 @@ def _stages_csv(config: Config, jobs: list[Job]) -> str:
 
 def _jobs_csv(config: Config, jobs: list[Job]) -> str:
     names = ("stage", "name", "pair", "sampled", "trained", "operations", "memory", "disk", "state")
-    device, light = config.plan.devices[config.plan.device], config.plan.light_seconds
-    # What the workflow asks a cluster for; jobs without a model leave it to the profile.
-    asked = (config.gpus, config.threads, config.memory_mb, config.runtime_minutes)
+    devices = config.gpus or config.threads
     rows = [
         (
             *(getattr(job, name) for name in names),
             job.judged,
-            seconds(job, device, light, config.gpus or config.threads),
-            *(asked if job.memory else (0, 1, "", "")),
+            duration(config, job, devices),
+            *vars(asked(config, job)).values(),
         )
         for job in jobs
     ]
