@@ -375,6 +375,35 @@ def test_jobs_that_take_longer_than_they_ask_for_are_named(paper, tmp_path):
     assert f"`light_runtime_minutes`): {len(graded)}, up to 167 hours of 50 (grade " in text
 
 
+def test_what_may_be_another_tomorrow_is_named(paper, tmp_path):
+    """Branches of models and data sets, and files without a digest; nothing that is pinned."""
+
+    def named(value):
+        config = validate(Config, {**value, "results": str(tmp_path)}, "paper")
+        text = plan(config, tmp_path / "plan")
+        line = next((line for line in text.splitlines() if "Not pinned" in line), "")
+        return re.findall(r"(\S+) \((\S+|no sha256)\)[,.]", line)
+
+    value = copy.deepcopy(paper)
+    branches = {
+        (f"models.{name}", model["revision"])
+        for name, model in paper["models"].items()
+        if len(model["revision"]) != 40
+    }
+    assert set(named(value)) == branches
+    for name, _ in branches:
+        value["models"][name.removeprefix("models.")]["revision"] = "0" * 40
+    assert named(value) == []
+    value["models"]["qwen2-instruct-teacher"]["revision"] = "v1"
+    value["tasks"]["metamath"]["test"][1]["revision"] = "0" * 39
+    del value["tasks"]["code-r1"]["test"][1]["sha256"]
+    assert named(value) == [
+        ("models.qwen2-instruct-teacher", "v1"),
+        ("tasks.metamath.test.1", "0" * 39),
+        ("tasks.code-r1.test.1", "no sha256"),
+    ]
+
+
 def test_what_vllm_takes_on_a_cpu_is_counted(paper):
     """A cache of 2 GiB, or of `cache_gib`; on a GPU the cache is what is left."""
 

@@ -8,15 +8,16 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from askd.artifacts import write_text
-from askd.config import Config, Device
+from askd.config import Config
 from askd.reporting.markdown import grid
 from askd.reporting.plan.asked import asked
-from askd.reporting.plan.estimate import Estimate, duration, estimate, hours, judge_price
+from askd.reporting.plan.estimate import Estimate, duration, estimate
 from askd.reporting.plan.inputs import Inputs
-from askd.reporting.plan.jobs import Job, jobs_of
+from askd.reporting.plan.jobs import GIB, Job, jobs_of
+from askd.reporting.plan.remarks import remarks
+from askd.reporting.plan.text import number
 from askd.reporting.times import StageTime, measured
 
-GIB = 2**30
 ABOUT = (
     "All numbers are estimates: operations from the sizes of models and the mean lengths of texts, "
     "hours from the part of the peak that each kind of work is assumed to reach (`plan` in the "
@@ -25,8 +26,6 @@ ABOUT = (
     "reckoned; nor is the running of programs. What each job asks a cluster for is in "
     "plan_jobs.csv."
 )
-# Where an estimate comes nearer to the memory of a device, the job may not fit.
-TIGHT = 0.9
 
 
 def plan(config: Config, output: Path) -> str:
@@ -61,7 +60,7 @@ def _report(config: Config, jobs: list[Job], inputs: Inputs, times: list[StageTi
     rows = [_cells(stage, estimate(config, found)) for stage, found in stages.items()]
     parts = [
         f"# Plan of {config.scale}\n",
-        f"{whole.jobs} jobs, {_number(whole.hours)} hours of one {config.plan.device} "
+        f"{whole.jobs} jobs, {number(whole.hours)} hours of one {config.plan.device} "
         f"({device.peak_tflops:g} TFLOP/s, {device.memory_gib:g} GiB), of which a job with a model "
         f"takes {config.gpus or config.threads}. {ABOUT}\n",
         _table(HEADINGS, [*rows, _cells("all", whole)]),
@@ -74,7 +73,7 @@ def _report(config: Config, jobs: list[Job], inputs: Inputs, times: list[StageTi
                 [_cells(pair, estimate(config, found)) for pair, found in pairs.items()],
             )
         )
-    parts.append("\n".join(f"- {line}" for line in _remarks(config, jobs, stages, inputs)) + "\n")
+    parts.append("\n".join(f"- {line}" for line in remarks(config, jobs, stages, inputs)) + "\n")
     if times:
         parts.append(_comparison(config, stages, times))
     return "\n".join(parts)
@@ -97,77 +96,14 @@ def _cells(name: str, part: Estimate) -> tuple[str, ...]:
     return (
         name,
         str(part.jobs),
-        _number(part.sampled),
-        _number(part.trained),
-        _number(part.operations / 1e12),
-        _number(part.hours),
-        _number(part.memory / GIB),
-        _number(part.disk / 1e9),
-        _number(part.calls),
+        number(part.sampled),
+        number(part.trained),
+        number(part.operations / 1e12),
+        number(part.hours),
+        number(part.memory / GIB),
+        number(part.disk / 1e9),
+        number(part.calls),
     )
-
-
-def _remarks(
-    config: Config, jobs: list[Job], stages: dict[str, list[Job]], inputs: Inputs
-) -> list[str]:
-    device = config.plan.devices[config.plan.device]
-    by_stage = {stage: estimate(config, found).hours for stage, found in stages.items()}
-    stage = max(by_stage, key=by_stage.get)
-    job = max(jobs, key=lambda job: hours(config, job) if job.memory else 0)
-    lines = [
-        f"Largest item: {stage}, {_number(by_stage[stage])} hours of "
-        f"{_number(sum(by_stage.values()))}; largest job: {job.stage} {job.name}, "
-        f"{_number(hours(config, job))} hours."
-    ]
-    lines += _too_large(jobs, device)
-    lines += _too_long(config, jobs)
-    state = max(job.state for job in jobs)
-    if state:
-        lines.append(
-            f"Besides, a job that runs keeps up to {_number(state / 1e9)} GB of checkpoints."
-        )
-    price = judge_price(config, jobs, inputs)
-    if price is not None:
-        lines.append(f"Judge: about {_number(price)} at the prices of the configuration.")
-    return lines
-
-
-def _too_large(jobs: list[Job], device: Device) -> list[str]:
-    """What is to be said of jobs that do not fit on the device, or hardly."""
-    room = device.memory_gib * GIB
-    tight = f"need more than {TIGHT:.0%} of the device's memory"
-    groups = (
-        ("need more memory than the device has", lambda memory: memory > room),
-        (tight, lambda memory: TIGHT * room < memory <= room),
-    )
-    lines = []
-    for what, belongs in groups:
-        found = [job for job in jobs if belongs(job.memory)]
-        if found:
-            worst = max(found, key=lambda job: job.memory)
-            lines.append(
-                f"Jobs that {what}: {len(found)}, up to {_number(worst.memory / GIB)} GiB "
-                f"({worst.stage} {worst.name}). Make `rollout.batch_size` smaller, or "
-                "`training.micro_batch_size` and `training.head_chunk`."
-            )
-    return lines
-
-
-def _too_long(config: Config, jobs: list[Job]) -> list[str]:
-    """What is to be said of jobs that take longer than they ask a cluster for."""
-    devices = config.gpus or config.threads
-    times = {job: duration(config, job, devices) for job in jobs}
-    found = [job for job in jobs if times[job] > 60 * asked(config, job).minutes]
-    if not found:
-        return []
-    worst = max(found, key=times.get)
-    return [
-        f"Jobs that take longer than they ask for (`runtime_minutes`, `light_runtime_minutes`): "
-        f"{len(found)}, up to {_number(times[worst] / 3600)} hours of "
-        f"{_number(asked(config, worst).minutes / 60)} ({worst.stage} {worst.name}). A cluster "
-        "ends them there; started again, as by `retries` of profiles/slurm, they go on from their "
-        "state."
-    ]
 
 
 def _comparison(config: Config, stages: dict[str, list[Job]], times: list[StageTime]) -> str:
@@ -185,8 +121,8 @@ def _comparison(config: Config, stages: dict[str, list[Job]], times: list[StageT
                 stage.name,
                 f"{stage.jobs} of {len(found)}",
                 *_beside(guess, taken),
-                "" if stage.memory_mb is None else _number(stage.memory_mb * 1e6 / GIB),
-                "" if config.gpus else _number(max(job.memory for job in found) / GIB),
+                "" if stage.memory_mb is None else number(stage.memory_mb * 1e6 / GIB),
+                "" if config.gpus else number(max(job.memory for job in found) / GIB),
             )
         )
         all_jobs = [all_jobs[0] + stage.jobs, all_jobs[1] + len(found)]
@@ -207,20 +143,11 @@ def _comparison(config: Config, stages: dict[str, list[Job]], times: list[StageT
 
 
 def _beside(guess: float, taken: float) -> tuple[str, str, str]:
-    return _number(taken), _number(guess), f"{guess / taken:.2f}" if taken else ""
+    return number(taken), number(guess), f"{guess / taken:.2f}" if taken else ""
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return grid(headings, rows) + "\n"
-
-
-def _number(value: float) -> str:
-    """Three digits, with thousands apart; nothing for nothing."""
-    if not value:
-        return ""
-    if value >= 1e9:
-        return f"{value / 1e9:,.3g} G" if value < 1e12 else f"{value / 1e9:,.0f} G"
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _stages_csv(config: Config, jobs: list[Job]) -> str:
