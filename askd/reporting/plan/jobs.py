@@ -151,7 +151,10 @@ class _Walk:
             self._supervised("warm_start", name, start, start.task)
         else:
             stage = "prune" if isinstance(model, PrunedModel) else "fetch"
-            self._add(Job(stage, name, disk=size.parameters * BYTES[self.dtype_of(name)]))
+            # The hub's cache keeps a model too.
+            copies = 2 if getattr(model, "revision", None) else 1
+            weights = size.parameters * BYTES[self.dtype_of(name)]
+            self._add(Job(stage, name, disk=copies * weights))
 
     def _supervised(self, stage: str, name: str, model, task: str) -> None:
         size, lengths = self.inputs.size(name), self.inputs.lengths[task]
