@@ -96,8 +96,9 @@ class Plan(Strict):
     )
     lengths: dict[Name, Lengths] = Field(
         default={},
-        description="Mean lengths by task; those of generated tasks are known. Others: prompts of "
-        "256 tokens, and the longest response, which is an upper bound.",
+        description="Mean lengths by task. Without them those of generated tasks are counted in "
+        "characters, the tokens of models that are trained from scratch; others: prompts of 256 "
+        "tokens, and the longest response, which is an upper bound.",
     )
     judge_seconds: NonNegativeFloat = Field(
         default=2.0, description="Seconds until an endpoint's judge has replied."

@@ -127,6 +127,7 @@ def test_several_devices_shorten_a_job_but_for_its_start():
     assert seconds(job, device, light=0.7) == 10 + 6
     assert seconds(job, device, light=0.7, devices=2) == 10 + 3
     assert seconds(Job(stage="grade", name="a"), device, light=0.7, devices=2) == 0.7
+    assert seconds(Job(stage="fetch", name="a"), device, light=0.7, devices=2) == 10
 
 
 def test_memory_by_hand():

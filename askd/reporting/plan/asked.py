@@ -5,10 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from askd.config import Config
-from askd.reporting.plan.jobs import Job
-
-# Stages that have a model in main memory, and on no device.
-LOADING = ("fetch", "prune")
+from askd.reporting.plan.jobs import LOADING, Job
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,8 @@ CHECKPOINTS = 3
 # What vLLM takes on a CPU when it is told nothing.
 VLLM_CPU_CACHE_GIB = 2
 GIB = 2**30
+# Stages that have a model in main memory, and on no device.
+LOADING = ("fetch", "prune")
 # Validation answers of a model that is trained on a task are few, and are left out.
 
 
