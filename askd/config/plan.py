@@ -54,6 +54,11 @@ class Device(Strict):
     start_seconds: NonNegativeFloat = Field(
         default=60, description="Start of a job with a model, until it works."
     )
+    process_gib: NonNegativeFloat = Field(
+        default=0.5,
+        description="Memory of a process beside models and texts, in GiB: libraries, and the "
+        "context of a GPU.",
+    )
 
 
 # Peaks of GPUs are the makers' for dense products of bfloat16, and what is reached is assumed. The
@@ -91,7 +96,11 @@ class Plan(Strict):
     )
     lengths: dict[Name, Lengths] = Field(
         default={},
-        description="Mean lengths by task; those of generated tasks are known. Others: prompts of "
-        "256 tokens, and the longest response, which is an upper bound.",
+        description="Mean lengths by task. Without them those of generated tasks are counted in "
+        "characters, the tokens of models that are trained from scratch; others: prompts of 256 "
+        "tokens, and the longest response, which is an upper bound.",
+    )
+    judge_seconds: NonNegativeFloat = Field(
+        default=2.0, description="Seconds until an endpoint's judge has replied."
     )
     judge_reply: PositiveInt = Field(default=200, description="Tokens of a judge's reply.")

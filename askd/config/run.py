@@ -41,15 +41,29 @@ class Config(Strict):
     )
     scale: Name = Field(description="Name of the scale; results go to results/SCALE.")
     results: str = Field(default="results", description="Folder of all results.")
-    threads: PositiveInt = Field(default=1, description="CPU threads of a job with a model.")
+    threads: PositiveInt = Field(
+        default=1, description="CPU threads of a job with a model, and of one that grades."
+    )
     gpus: Annotated[int, Field(ge=0)] = Field(
         default=0, description="GPUs that a job with a model takes; 0 runs on the CPU."
     )
     memory_mb: PositiveInt = Field(
-        default=4000, description="Main memory of a job with a model, in MB, for a cluster."
+        default=4000,
+        description="Main memory of a job with a model, also of one that fetches or prunes it, in "
+        "MB, for a cluster.",
     )
     runtime_minutes: PositiveInt = Field(
         default=60, description="Longest time of a job with a model, in minutes, for a cluster."
+    )
+    light_memory_mb: PositiveInt = Field(
+        default=4000,
+        description="Main memory of a job without a model (prompts, grading, tables), in MB, for a "
+        "cluster.",
+    )
+    light_runtime_minutes: PositiveInt = Field(
+        default=60,
+        description="Longest time of a job without a model, in minutes, for a cluster; a judge "
+        "that is asked over a network needs hours, and so do downloads.",
     )
     seeds: PositiveInt = Field(description="Number of seeds; they are 0, 1, ...")
     rounds: PositiveInt = Field(description="Rounds: sample, grade, project, train.")

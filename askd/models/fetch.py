@@ -7,7 +7,6 @@ of a repository is never trusted, and a package is unpacked, not installed.
 from __future__ import annotations
 
 import errno
-import shutil
 from pathlib import Path
 
 import torch
@@ -27,6 +26,7 @@ from askd.models.folder import (
     read_tokenizer,
     save,
 )
+from askd.models.space import check_free
 from askd.state import resumable
 
 
@@ -56,7 +56,7 @@ def fetch(
     where, spec = f"models.{settings.name}", settings.model
     try:
         with resumable(state, settings.model_dump(mode="json")) as folder:
-            model, own, version = _read(spec, where, folder)
+            model, own, version = _read(spec, where, folder, output)
             if spec.dtype is not None:
                 model = model.to(getattr(torch, spec.dtype))
             if tokenizer_folder is None:
@@ -65,7 +65,7 @@ def fetch(
                 tokenizer = _adopted(model, own, tokenizer_folder, where)
             check_tokenizer(tokenizer, where)
             check_head_width(where, model, tokenizer)
-            _check_space(model, output, where)
+            check_free(output, _bytes(model), where)
             save(model, tokenizer, output)
             write_json(source, {**spec.model_dump(mode="json"), **version})
     except OSError as error:
@@ -77,7 +77,7 @@ def fetch(
 
 
 def _read(
-    spec: FetchedModel, where: str, state: Path
+    spec: FetchedModel, where: str, state: Path, output: Path
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, dict[str, str]]:
     """Model, tokenizer, and what tells the version apart from others."""
     if isinstance(spec, ModelFromPackage):
@@ -85,7 +85,7 @@ def _read(
         return model, tokenizer, {}
     folder, version = Path(spec.source), {}
     if spec.revision is not None:
-        folder = from_hub(spec.source, spec.revision, where)
+        folder = from_hub(spec.source, spec.revision, where, output)
         version = {"commit": folder.name}
     elif not folder.is_dir():
         raise AskdError(
@@ -93,6 +93,10 @@ def _read(
         )
     tokenizer = read_tokenizer(folder)
     return load(folder, tokenizer=tokenizer).model, tokenizer, version
+
+
+def _bytes(model: PreTrainedModel) -> int:
+    return sum(weights.numel() * weights.element_size() for weights in model.parameters())
 
 
 def _with_padding(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
@@ -118,15 +122,3 @@ def _adopted(
         )
     model.generation_config.eos_token_id = GenerationConfig.from_pretrained(folder).eos_token_id
     return tokenizer
-
-
-def _check_space(model: PreTrainedModel, output: Path, where: str) -> None:
-    """Refuse to begin what the disk cannot hold."""
-    needed = sum(weights.numel() * weights.element_size() for weights in model.parameters())
-    output.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(output).free
-    if free < needed:
-        raise AskdError(
-            f"{where}: its weights take {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free "
-            f"below {output.parent}; make room and run it again."
-        )

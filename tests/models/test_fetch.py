@@ -16,7 +16,7 @@ import httpx2
 import numpy as np
 import pytest
 import torch
-from huggingface_hub import errors
+from huggingface_hub import DryRunFileInfo, errors
 from tokenizers.pre_tokenizers import ByteLevel
 
 from askd.config import validate
@@ -26,6 +26,7 @@ from askd.models import fetch as module
 from askd.models.download import UNWANTED, WANTED, from_hub, from_package
 from askd.models.fetch import FetchSettings, fetch
 from askd.models.folder import load, read_manifest, save
+from askd.models.space import check_free, existing
 from askd.models.tokenizer import character_tokenizer
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -161,11 +162,54 @@ def test_a_tokenizer_of_another_vocabulary_is_refused(tmp_path, copied, make_mod
 # --- the disk -------------------------------------------------------------------------------------
 
 
-def test_weights_that_the_disk_cannot_hold_are_not_begun(tmp_path, copied, monkeypatch):
-    usage = shutil.disk_usage(tmp_path)._replace(free=1000)
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda _: usage)
+@pytest.fixture
+def free(monkeypatch):
+    """Sets how many bytes are free on every disk."""
+
+    def set_to(count: int) -> None:
+        usage = shutil.disk_usage("/")._replace(free=count)
+        monkeypatch.setattr("askd.models.space.shutil.disk_usage", lambda _: usage)
+
+    return set_to
+
+
+def test_weights_that_the_disk_cannot_hold_are_not_begun(tmp_path, copied, free):
+    free(1000)
     message = refusal(tmp_path, source=str(copied))
-    assert "models.mine: its weights take 0.0 GB, and 0.0 GB are free below" in message
+    assert f"models.mine: its files take 0.0 GB below {tmp_path}/model, and 0.0 GB are" in message
+
+
+def listed(*sizes: int, cached: int = 0) -> list[DryRunFileInfo]:
+    """What the hub says of files with these sizes, of which the first `cached` are there."""
+    return [
+        DryRunFileInfo(COMMIT, size, f"{place}.safetensors", "", place < cached, place >= cached)
+        for place, size in enumerate(sizes)
+    ]
+
+
+def test_a_model_of_the_hub_that_the_disk_cannot_hold_is_not_downloaded(tmp_path, hub, free):
+    """The hub's cache and the folder of the workflow are on one disk, and each takes a copy."""
+    free(70 * 10**9)
+    calls = hub(tmp_path, listed(30 * 10**9, 10 * 10**9))
+    message = refusal(tmp_path, source="org/model", revision="v1")
+    assert "models.mine: its files take 80.0 GB below" in message
+    assert "70.0 GB are free; make room and run it again, or name another disk as HF" in message
+    assert [options.get("dry_run") for _, options in calls] == [True]
+
+
+def test_what_is_in_the_cache_needs_no_room_there(tmp_path, copied, hub, free):
+    free(70 * 10**9)
+    snapshot = copied.rename(tmp_path / COMMIT)
+    calls = hub(snapshot, listed(30 * 10**9, 10 * 10**9, cached=1))
+    run(tmp_path, source="org/model", revision="v1")
+    assert [options.get("dry_run") for _, options in calls] == [True, None]
+
+
+def test_room_is_asked_for_of_the_nearest_folder_that_is_there(tmp_path):
+    assert existing(tmp_path / "a" / "b") == tmp_path
+    check_free(tmp_path / "a", 1, "models.mine")
+    with pytest.raises(AskdError, match=r"models\.mine: its files take 10+\.0 GB below"):
+        check_free(tmp_path / "a", 10**24, "models.mine")
 
 
 def test_a_disk_that_runs_full_is_one_sentence(tmp_path, copied, monkeypatch):
@@ -180,19 +224,22 @@ def test_a_disk_that_runs_full_is_one_sentence(tmp_path, copied, monkeypatch):
 
 
 @pytest.fixture
-def hub(monkeypatch):
+def hub(monkeypatch, tmp_path):
     """Sets what the hub's client gives for any model: a folder, or an exception."""
 
-    def answer(value: object) -> list[tuple]:
+    def answer(value: object, files: list[DryRunFileInfo] | None = None) -> list[tuple]:
         calls = []
 
-        def snapshot_download(repository: str, **options: object) -> str:
+        def snapshot_download(repository: str, **options: object) -> object:
             calls.append((repository, options))
+            if options.get("dry_run") and files is None:
+                raise errors.DryRunError
             if isinstance(value, Exception):
                 raise value
-            return str(value)
+            return files if options.get("dry_run") else str(value)
 
         monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
         return calls
 
     return answer
@@ -204,9 +251,9 @@ def test_a_model_of_the_hub_is_fetched_at_its_revision(tmp_path, copied, hub, fo
     source = run(tmp_path, source="org/model", revision="v1")
     assert source["revision"] == "v1" and source["commit"] == COMMIT
     assert_same_model(tmp_path / "model", folders.student)
-    ((repository, options),) = calls
-    assert (repository, options["revision"]) == ("org/model", "v1")
-    assert options["allow_patterns"] == WANTED and options["ignore_patterns"] == UNWANTED
+    for repository, options in calls:
+        assert (repository, options["revision"]) == ("org/model", "v1")
+        assert options["allow_patterns"] == WANTED and options["ignore_patterns"] == UNWANTED
 
 
 def response(status: int) -> httpx2.Response:
@@ -237,11 +284,11 @@ def test_what_the_hub_refuses_is_one_sentence(tmp_path, hub, raised, said):
     assert message.startswith("models.mine: ") and said in message
 
 
-def test_a_model_of_the_hub_without_safetensors_is_refused(copied, hub):
+def test_a_model_of_the_hub_without_safetensors_is_refused(tmp_path, copied, hub):
     (copied / "model.safetensors").unlink()
     hub(copied)
     with pytest.raises(AskdError, match="has no safetensors weights, and pickles"):
-        from_hub("org/model", "v1", "models.mine")
+        from_hub("org/model", "v1", "models.mine", tmp_path / "model")
 
 
 def test_the_hub_without_a_network_is_refused(tmp_path, monkeypatch):

@@ -40,6 +40,8 @@ rule agreement:
     conda:
         "../../envs/agreement.yaml"
     threads: CONFIG.threads
+    resources:
+        **MODEL_JOB,
     params:
         settings=as_json(
             {

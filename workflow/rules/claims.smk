@@ -15,6 +15,8 @@ rule claims:
         f"{LAYOUT.benchmarks}/claims/all.tsv"
     conda:
         "../../envs/report.yaml"
+    resources:
+        **LIGHT_JOB,
     params:
         settings=as_json(
             {

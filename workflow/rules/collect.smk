@@ -70,6 +70,8 @@ rule publish:
         f"{LAYOUT.logs}/publish.log",
     conda:
         "../../envs/report.yaml"
+    resources:
+        **LIGHT_JOB,
     params:
         prefix=subpath(output.page, strip_suffix=".md"),
         command=" ".join(["snakemake publish", *CONFIGFILE_OPTION]),
@@ -94,6 +96,8 @@ if CONFIG.agreement and CONFIG.lm_eval:
             f"{LAYOUT.logs}/publish_agreement.log",
         conda:
             "../../envs/report.yaml"
+        resources:
+            **LIGHT_JOB,
         params:
             command=" ".join(["snakemake publish_agreement", *CONFIGFILE_OPTION]),
         message:

@@ -49,6 +49,12 @@ MODEL_JOB = {
     "mem_mb": CONFIG.memory_mb,
     "runtime": CONFIG.runtime_minutes,
 }
+# What all others ask for.
+LIGHT_JOB = {"mem_mb": CONFIG.light_memory_mb, "runtime": CONFIG.light_runtime_minutes}
+# A model that is fetched or pruned lies in main memory, on no GPU.
+LOADING_JOB = {**LIGHT_JOB, "mem_mb": CONFIG.memory_mb}
+ASKED_FOR = "{threads} CPU, {resources.mem_mb} MB, {resources.runtime} min"
+ASKED_FOR_MODEL = f"{{resources.gpu}} GPU, {ASKED_FOR}"
 
 
 wildcard_constraints:
@@ -106,3 +112,22 @@ def check_judge_key():
                 key_of(variable)
             except AskdError as error:
                 sys.exit(f"error: {error}")
+
+
+def check_gpus():
+    """Stop a run whose jobs would get fewer GPUs than they ask for: Snakemake would cap them."""
+    limit = workflow.global_resources.get("gpu")
+    if limit is None:
+        return
+    if limit.value < CONFIG.gpus:
+        sys.exit(
+            f"error: a job asks for {CONFIG.gpus} GPUs (`gpus`), and Snakemake has {limit.value}; "
+            f"give it more with `--resources gpu={CONFIG.gpus}`, or a cluster's profile with "
+            "`--workflow-profile`."
+        )
+    if CONFIG.gpus and not workflow.local_exec:
+        print(
+            f"note: the jobs of all nodes share {limit.value} GPU (`resources`); a cluster's "
+            "profile given with `--workflow-profile` leaves out the limit of profiles/default.",
+            file=sys.stderr,
+        )

@@ -12,6 +12,8 @@ rule prompts:
         f"{LAYOUT.benchmarks}/prompts/{{task}}.tsv"
     conda:
         "../../envs/data.yaml"
+    resources:
+        **LIGHT_JOB,
     params:
         settings=lambda wildcards: as_json(CONFIG.tasks[wildcards.task]),
         folder=subpath(output[0], parent=True),

@@ -78,6 +78,8 @@ rule curves:
         f"{LAYOUT.benchmarks}/curves/all.tsv"
     conda:
         "../../envs/report.yaml"
+    resources:
+        **LIGHT_JOB,
     params:
         settings=as_json(
             {

@@ -60,6 +60,8 @@ rule figures:
         f"{LAYOUT.benchmarks}/figures/all.tsv"
     conda:
         "../../envs/report.yaml"
+    resources:
+        **LIGHT_JOB,
     params:
         data=subpath(input[0], parent=True),
         beta=CONFIG.section("skewness", CONFIG.figures.pair).beta,

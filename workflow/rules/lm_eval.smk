@@ -78,6 +78,8 @@ rule lm_eval:
         f"{LAYOUT.benchmarks}/lm_eval_table/all.tsv"
     conda:
         "../../envs/report.yaml"
+    resources:
+        **LIGHT_JOB,
     params:
         settings=as_json(
             {

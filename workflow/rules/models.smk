@@ -51,6 +51,8 @@ rule fetch:
         model=one_of(LAYOUT.models_of(ModelFromSource, ModelFromPackage)),
     conda:
         "../../envs/train.yaml"
+    resources:
+        **LOADING_JOB,
     params:
         settings=LAYOUT.fetch_settings,
         tokenizer=lambda wildcards, input: [
@@ -79,6 +81,8 @@ rule prune:
         model=one_of(LAYOUT.models_of(PrunedModel)),
     conda:
         "../../envs/train.yaml"
+    resources:
+        **LOADING_JOB,
     params:
         model=subpath(input[0], parent=True),
         layers=lambda wildcards: [

@@ -31,6 +31,8 @@ if TRIES:
             f"{LAYOUT.benchmarks}/sweep_table/all.tsv"
         conda:
             "../../envs/report.yaml"
+        resources:
+            **LIGHT_JOB,
         params:
             settings=as_json(
                 {
@@ -76,6 +78,8 @@ rule report:
         f"{LAYOUT.benchmarks}/report/all.tsv"
     conda:
         "../../envs/report.yaml"
+    resources:
+        **LIGHT_JOB,
     params:
         settings=as_json(PAGE_SETTINGS),
         code=digest("askd.reporting.page.page"),

@@ -24,6 +24,10 @@ for group, seeds in LAYOUT.seeds.items():
             f"{LAYOUT.benchmarks}/grade/{{pair}}_{{run}}_round{{round}}_{{side}}{group}.tsv"
         conda:
             "../../envs/data.yaml"
+        # Answers are graded by as many workers, or by a judge.
+        threads: CONFIG.threads
+        resources:
+            **LIGHT_JOB,
         params:
             seeds=seed_options(seeds),
             grader=LAYOUT.grade_options,
@@ -56,6 +60,8 @@ for group, seeds in LAYOUT.seeds.items():
             f"{LAYOUT.benchmarks}/project/{{pair}}_{{run}}_round{{round}}_{{side}}{group}.tsv"
         conda:
             "../../envs/data.yaml"
+        resources:
+            **LIGHT_JOB,
         params:
             settings=lambda wildcards: as_json(LAYOUT.advantage_of(wildcards)),
             seeds=seed_options(seeds),

@@ -16,6 +16,8 @@ rule table:
         f"{LAYOUT.benchmarks}/table/{{table}}.tsv"
     conda:
         "../../envs/report.yaml"
+    resources:
+        **LIGHT_JOB,
     params:
         settings=LAYOUT.table_settings,
         folder=subpath(output[0], parent=True),
@@ -40,6 +42,8 @@ rule times:
         f"{LAYOUT.benchmarks}/times/all.tsv"
     conda:
         "../../envs/report.yaml"
+    resources:
+        **LIGHT_JOB,
     params:
         benchmarks=LAYOUT.benchmarks,
         output=subpath(output[0], strip_suffix=".csv"),
@@ -60,6 +64,8 @@ rule sandbox_audit:
         f"{LAYOUT.benchmarks}/sandbox_audit/all.tsv"
     conda:
         "../../envs/report.yaml"
+    resources:
+        **LIGHT_JOB,
     params:
         settings=as_json(CONFIG.sandbox),
         output=subpath(output[0], strip_suffix=".csv"),
@@ -83,6 +89,8 @@ rule tune:
         f"{LAYOUT.benchmarks}/tune/{{pair}}.tsv"
     conda:
         "../../envs/report.yaml"
+    resources:
+        **LIGHT_JOB,
     params:
         settings=LAYOUT.tune_settings,
         code=digest("askd.reporting.sweep"),
@@ -102,6 +110,8 @@ rule publish_sandbox_audit:
         f"{LAYOUT.logs}/publish_sandbox_audit.log",
     conda:
         "../../envs/report.yaml"
+    resources:
+        **LIGHT_JOB,
     message:
         "Publish the audit of the sandbox"
     shell:

@@ -21,6 +21,8 @@ for group, seeds in LAYOUT.seeds.items():
             f"{LAYOUT.benchmarks}/schedule/{{pair}}{group}.tsv"
         conda:
             "../../envs/data.yaml"
+        resources:
+            **LIGHT_JOB,
         params:
             settings=lambda wildcards: as_json(LAYOUT.section("training", wildcards)),
             seeds=seed_options(seeds),

@@ -10,6 +10,8 @@ rule theory:
         f"{LAYOUT.benchmarks}/theory/all.tsv"
     conda:
         "../../envs/train.yaml"
+    resources:
+        **LIGHT_JOB,
     params:
         output=subpath(output[0], strip_suffix=".csv"),
         code=digest("askd.theory.stage"),

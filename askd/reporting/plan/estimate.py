@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from askd.config import Config, Device, EndpointJudge
 from askd.reporting.plan.inputs import Inputs
-from askd.reporting.plan.jobs import Job
+from askd.reporting.plan.jobs import LOADING, Job
 
 # A judge is asked in both orders. Its prompt holds the question, both answers and the instructions.
 ORDERS, JUDGE_WORDS = 2, 250
@@ -31,10 +31,12 @@ def seconds(job: Job, device: Device, light: float, devices: int = 1) -> float:
     """Seconds of a job on `devices`: its start, and operations over the part of the peak.
 
     The operations of each kind are divided by peak_tflops times 10^12 times the kind's part. A job
-    without a model takes `light` seconds; grading and the network are not reckoned.
+    that fetches or prunes a model starts as one that works with it, and all others without a model
+    take `light` seconds. Downloads, running programs, and all of the network but the judge
+    (`waiting`), are not reckoned.
     """
     if not job.memory:
-        return light
+        return device.start_seconds if job.stage in LOADING else light
     peak = devices * device.peak_tflops * 1e12
     return device.start_seconds + sum(
         getattr(job, kind) / (peak * getattr(device, kind))
@@ -57,10 +59,23 @@ def estimate(config: Config, jobs: Iterable[Job]) -> Estimate:
     )
 
 
+def waiting(config: Config, judged: float) -> float:
+    """Seconds until an endpoint has judged so many comparisons, `judge.concurrency` at a time."""
+    if not isinstance(config.judge, EndpointJudge):
+        return 0
+    return _calls(config, judged) * config.plan.judge_seconds / config.judge.concurrency
+
+
+def duration(config: Config, job: Job, devices: int = 1) -> float:
+    """Seconds of a job on the configured device, the judge's replies included."""
+    device = config.plan.devices[config.plan.device]
+    own = seconds(job, device, config.plan.light_seconds, devices)
+    return own + waiting(config, job.judged)
+
+
 def hours(config: Config, job: Job) -> float:
     """Hours of a job on the configured device."""
-    device = config.plan.devices[config.plan.device]
-    return seconds(job, device, config.plan.light_seconds) / 3600
+    return duration(config, job) / 3600
 
 
 def _calls(config: Config, judged: float) -> float:

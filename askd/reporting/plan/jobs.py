@@ -1,8 +1,9 @@
-"""The jobs of a run that work with models or with their outputs, and what each one does.
+"""The jobs of a run, and what those do that work with models or with their outputs.
 
 They are found as the workflow finds them: from the trainings that tables (and the estimators) show,
-back through the tables that each training reads. Figures, gradient variance, tables and reports
-take minutes, and are left out; so is the sweep, which is another target.
+back through the tables that each training reads. Checks of pairs, figures, gradient variance,
+tables and reports take minutes: they are listed, but their work is not reckoned. The sweep and its
+table are another target.
 """
 
 from __future__ import annotations
@@ -31,6 +32,11 @@ ROLLOUT_BYTES, SCORE_BYTES = 12, 4
 TRAINED_ON_BYTES = 20
 # Optimizer steps between the checkpoints are few: two are kept, and a third is being written.
 CHECKPOINTS = 3
+# What vLLM takes on a CPU when it is told nothing.
+VLLM_CPU_CACHE_GIB = 2
+GIB = 2**30
+# Stages that have a model in main memory, and on no device.
+LOADING = ("fetch", "prune")
 # Validation answers of a model that is trained on a task are few, and are left out.
 
 
@@ -52,6 +58,7 @@ class Job:
         disk: bytes that stay on disk.
         state: bytes on disk while the job runs.
         judged: comparisons with a baseline answer.
+        reckoned: whether the work of the job is known, beyond its start.
     """
 
     stage: str
@@ -67,6 +74,7 @@ class Job:
     disk: float = 0
     state: float = 0
     judged: float = 0
+    reckoned: bool = True
 
     @property
     def operations(self) -> float:
@@ -132,8 +140,12 @@ class _Walk:
                 self._train(SimpleNamespace(pair=pair, method=method, round=round_))
         for key in evaluated:
             self._evaluate(*key)
+        self._reports()
 
     def _add(self, job: Job) -> None:
+        if job.memory:
+            process = self.config.plan.devices[self.config.plan.device].process_gib * GIB
+            job = replace(job, memory=job.memory + process)
         self.jobs.setdefault((job.stage, job.name), job)
 
     def _add_of_all_seeds(self, job: Job) -> None:
@@ -155,7 +167,10 @@ class _Walk:
             self._supervised("warm_start", name, start, start.task)
         else:
             stage = "prune" if isinstance(model, PrunedModel) else "fetch"
-            self._add(Job(stage, name, disk=size.parameters * BYTES[self.dtype_of(name)]))
+            # The hub's cache keeps a model too.
+            copies = 2 if getattr(model, "revision", None) else 1
+            weights = size.parameters * BYTES[self.dtype_of(name)]
+            self._add(Job(stage, name, disk=copies * weights))
 
     def _supervised(self, stage: str, name: str, model, task: str) -> None:
         size, lengths = self.inputs.size(name), self.inputs.lengths[task]
@@ -249,6 +264,7 @@ class _Walk:
 
     def _sample(self, stage: str, name: str, where, responses: int, lengths) -> None:
         teacher, student, _, rollout, _ = self._of(where)
+        self._with_models("preflight", where.pair, where.pair)
         method = self.layout.method_of(where)
         mixes = where.side == "student" and method is not None and method.policy is not None
         models = [teacher] if where.side == "teacher" else [student]
@@ -268,13 +284,19 @@ class _Walk:
                 sampling=work if vllm else 0,
                 sampling_transformers=0 if vllm else work,
                 memory=sum(
-                    # vLLM takes what it is given, and needs room for one response at least.
                     costs.sampling_memory(model, 1 if vllm else rollout.batch_size, longest, dtype)
                     for model in models
-                ),
+                )
+                + (self._cache(rollout) if vllm else 0),
                 disk=responses * lengths.response * ROLLOUT_BYTES,
             )
         )
+
+    def _cache(self, rollout) -> float:
+        """Bytes of the key-value cache that vLLM takes at its start; on a GPU without `cache_gib`
+        whatever is left, and at least what one sequence needs."""
+        on_cpu = 0 if self.config.gpus else VLLM_CPU_CACHE_GIB
+        return (rollout.vllm.cache_gib or on_cpu) * GIB
 
     def _pair_dtype(self, pair: str) -> str:
         return self.dtype_of(self.config.pairs[pair].teacher)
@@ -285,13 +307,14 @@ class _Walk:
         dtype = rollout.vllm.dtype if rollout.engine == "vllm" else self._pair_dtype(where.pair)
         head = HEAD_COPIES * training.head_chunk * teacher.architecture.vocab_size * 4
         weights = teacher.parameters * BYTES[dtype]
+        cache = self._cache(rollout) if rollout.engine == "vllm" else 0
         self._add_of_all_seeds(
             Job(
                 "score",
                 name,
                 where.pair,
                 scoring=costs.forward(teacher, responses, tokens),
-                memory=weights + head,
+                memory=weights + head + cache,
                 disk=responses * lengths.response * SCORE_BYTES,
             )
         )
@@ -384,6 +407,32 @@ class _Walk:
                 judged=answers if self._judges(task) else 0,
             )
         )
+
+    # --- checks and reports ----------------------------------------------------------------------
+
+    def _with_models(self, stage: str, name: str, pair: str) -> None:
+        """A short job that loads the teacher and the student of a pair."""
+        own = self.config.pairs[pair]
+        sizes = {model: self.inputs.size(model) for model in (own.teacher, own.student)}
+        weights = sum(size.parameters * BYTES[self.dtype_of(name)] for name, size in sizes.items())
+        self._add(Job(stage, name, pair, memory=weights, reckoned=False))
+
+    def _reports(self) -> None:
+        """Figures, tables and reports: what the workflow makes of all that was sampled."""
+        config = self.config
+        light = [("table", name) for name in config.tables] + [("times", "all"), ("report", "all")]
+        if any(table.paper for table in config.tables.values()):
+            light += [("claims", "all"), ("theory", "all")]
+        if any(self.layout.table_audit(SimpleNamespace(table=name)) for name in config.tables):
+            light.append(("sandbox_audit", "all"))
+        if config.figures is not None:
+            self._with_models("figures_data", "all", config.figures.pair)
+            light.append(("figures", "all"))
+        if config.estimators is not None:
+            self._with_models("variance", "all", config.estimators.pair)
+            light.append(("curves", "all"))
+        for stage, name in light:
+            self._add(Job(stage, name, reckoned=False))
 
     def _judges(self, task: str) -> bool:
         return self.config.tasks[task].grader == "judge"

@@ -10,17 +10,21 @@ from pathlib import Path
 from askd.artifacts import write_text
 from askd.config import Config
 from askd.reporting.markdown import grid
-from askd.reporting.plan.estimate import Estimate, estimate, hours, judge_price, seconds
+from askd.reporting.plan.asked import asked
+from askd.reporting.plan.estimate import Estimate, duration, estimate
 from askd.reporting.plan.inputs import Inputs
-from askd.reporting.plan.jobs import Job, jobs_of
+from askd.reporting.plan.jobs import GIB, Job, jobs_of
+from askd.reporting.plan.remarks import remarks
+from askd.reporting.plan.text import number
 from askd.reporting.times import StageTime, measured
 
-GIB = 2**30
 ABOUT = (
     "All numbers are estimates: operations from the sizes of models and the mean lengths of texts, "
     "hours from the part of the peak that each kind of work is assumed to reach (`plan` in the "
-    "configuration), memory of models and texts without that of the process. Figures, gradient "
-    "variance, tables and reports take minutes and are left out; so is the running of programs."
+    "configuration), memory of models and texts, and a guess at that of the process. The work of "
+    "checks of pairs, figures, gradient variance, tables and reports takes minutes and is not "
+    "reckoned; nor is the running of programs. What each job asks a cluster for is in "
+    "plan_jobs.csv."
 )
 
 
@@ -56,8 +60,9 @@ def _report(config: Config, jobs: list[Job], inputs: Inputs, times: list[StageTi
     rows = [_cells(stage, estimate(config, found)) for stage, found in stages.items()]
     parts = [
         f"# Plan of {config.scale}\n",
-        f"{whole.jobs} jobs, {_number(whole.hours)} hours of {config.plan.device} "
-        f"({device.peak_tflops:g} TFLOP/s, {device.memory_gib:g} GiB). {ABOUT}\n",
+        f"{whole.jobs} jobs, {number(whole.hours)} hours of one {config.plan.device} "
+        f"({device.peak_tflops:g} TFLOP/s, {device.memory_gib:g} GiB), of which a job with a model "
+        f"takes {config.gpus or config.threads}. {ABOUT}\n",
         _table(HEADINGS, [*rows, _cells("all", whole)]),
     ]
     pairs = _grouped([job for job in jobs if job.pair], "pair")
@@ -68,7 +73,7 @@ def _report(config: Config, jobs: list[Job], inputs: Inputs, times: list[StageTi
                 [_cells(pair, estimate(config, found)) for pair, found in pairs.items()],
             )
         )
-    parts.append("\n".join(f"- {line}" for line in _remarks(config, jobs, stages, inputs)) + "\n")
+    parts.append("\n".join(f"- {line}" for line in remarks(config, jobs, stages, inputs)) + "\n")
     if times:
         parts.append(_comparison(config, stages, times))
     return "\n".join(parts)
@@ -91,69 +96,40 @@ def _cells(name: str, part: Estimate) -> tuple[str, ...]:
     return (
         name,
         str(part.jobs),
-        _number(part.sampled),
-        _number(part.trained),
-        _number(part.operations / 1e12),
-        _number(part.hours),
-        _number(part.memory / GIB),
-        _number(part.disk / 1e9),
-        _number(part.calls),
+        number(part.sampled),
+        number(part.trained),
+        number(part.operations / 1e12),
+        number(part.hours),
+        number(part.memory / GIB),
+        number(part.disk / 1e9),
+        number(part.calls),
     )
 
 
-def _remarks(
-    config: Config, jobs: list[Job], stages: dict[str, list[Job]], inputs: Inputs
-) -> list[str]:
-    device = config.plan.devices[config.plan.device]
-    by_stage = {stage: estimate(config, found).hours for stage, found in stages.items()}
-    stage = max(by_stage, key=by_stage.get)
-    job = max(jobs, key=lambda job: hours(config, job) if job.memory else 0)
-    lines = [
-        f"Largest item: {stage}, {_number(by_stage[stage])} hours of "
-        f"{_number(sum(by_stage.values()))}; largest job: {job.stage} {job.name}, "
-        f"{_number(hours(config, job))} hours."
-    ]
-    too_large = [job for job in jobs if job.memory > device.memory_gib * GIB]
-    if too_large:
-        worst = max(too_large, key=lambda job: job.memory)
-        lines.append(
-            f"{len(too_large)} jobs need more memory than the device has, up to "
-            f"{_number(worst.memory / GIB)} GiB ({worst.stage} {worst.name})."
-        )
-    state = max(job.state for job in jobs)
-    if state:
-        lines.append(
-            f"Besides, a job that runs keeps up to {_number(state / 1e9)} GB of checkpoints."
-        )
-    price = judge_price(config, jobs, inputs)
-    if price is not None:
-        lines.append(f"Judge: about {_number(price)} at the prices of the configuration.")
-    return lines
-
-
 def _comparison(config: Config, stages: dict[str, list[Job]], times: list[StageTime]) -> str:
-    """Measured seconds beside estimated ones, a job of each stage on average."""
-    device = config.plan.devices[config.plan.device]
+    """Measured seconds beside estimated ones, a job of each stage on average, and all in sum."""
     devices = config.gpus or config.threads
-    rows = []
+    rows, all_jobs, all_taken, all_guessed = [], [0, 0], 0.0, 0.0
     for stage in times:
-        if stage.name not in stages:
+        found = [job for job in stages.get(stage.name, []) if job.reckoned]
+        if not found:
             continue
-        found = stages[stage.name]
-        light = config.plan.light_seconds
-        guess = sum(seconds(job, device, light, devices) for job in found) / len(found)
+        guess = sum(duration(config, job, devices) for job in found) / len(found)
         taken = stage.seconds / stage.jobs
-        memory = "" if stage.memory_mb is None else _number(stage.memory_mb * 1e6 / GIB)
         rows.append(
             (
                 stage.name,
                 f"{stage.jobs} of {len(found)}",
-                _number(taken),
-                _number(guess),
-                f"{guess / taken:.2f}" if taken else "",
-                memory,
+                *_beside(guess, taken),
+                "" if stage.memory_mb is None else number(stage.memory_mb * 1e6 / GIB),
+                "" if config.gpus else number(max(job.memory for job in found) / GIB),
             )
         )
+        all_jobs = [all_jobs[0] + stage.jobs, all_jobs[1] + len(found)]
+        all_taken += stage.seconds
+        all_guessed += stage.jobs * guess
+    sums = _beside(all_guessed, all_taken)
+    rows.append(("in sum", f"{all_jobs[0]} of {all_jobs[1]}", *sums, "", ""))
     headings = (
         "stage",
         "jobs measured",
@@ -161,21 +137,17 @@ def _comparison(config: Config, stages: dict[str, list[Job]], times: list[StageT
         "estimated",
         "estimated / measured",
         "largest memory measured, GiB",
+        "estimated",
     )
     return "## Estimate and measurement\n\n" + _table(headings, rows)
 
 
+def _beside(guess: float, taken: float) -> tuple[str, str, str]:
+    return number(taken), number(guess), f"{guess / taken:.2f}" if taken else ""
+
+
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return grid(headings, rows) + "\n"
-
-
-def _number(value: float) -> str:
-    """Three digits, with thousands apart; nothing for nothing."""
-    if not value:
-        return ""
-    if value >= 1e9:
-        return f"{value / 1e9:,.3g} G" if value < 1e12 else f"{value / 1e9:,.0f} G"
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _stages_csv(config: Config, jobs: list[Job]) -> str:
@@ -189,15 +161,13 @@ def _stages_csv(config: Config, jobs: list[Job]) -> str:
 
 def _jobs_csv(config: Config, jobs: list[Job]) -> str:
     names = ("stage", "name", "pair", "sampled", "trained", "operations", "memory", "disk", "state")
-    device, light = config.plan.devices[config.plan.device], config.plan.light_seconds
-    # What the workflow asks a cluster for; jobs without a model leave it to the profile.
-    asked = (config.gpus, config.threads, config.memory_mb, config.runtime_minutes)
+    devices = config.gpus or config.threads
     rows = [
         (
             *(getattr(job, name) for name in names),
             job.judged,
-            seconds(job, device, light, config.gpus or config.threads),
-            *(asked if job.memory else (0, 1, "", "")),
+            duration(config, job, devices),
+            *vars(asked(config, job)).values(),
         )
         for job in jobs
     ]
