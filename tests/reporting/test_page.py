@@ -178,10 +178,7 @@ def results(settings, tmp_path):
     sweep = SweepTableSettings(
         pairs={},
         methods={},
-        **{
-            name: getattr(settings, name)
-            for name in ("sweep", "seeds", "rounds", "training", "rollout")
-        },
+        **{name: getattr(settings, name) for name in ("sweep", "seeds", "rounds", "sections")},
     )
     sweep_table(sweep, [root / "tries.csv"], root / "tables/sweep")
     return root
@@ -302,6 +299,37 @@ def test_settings_say_what_was_run(settings, plain):
     assert set(settings.methods) <= set(plain["methods"])
     assert "gemma2-instruct" not in settings.pairs
     assert set(settings.pairs) == {pair for pair, _ in runs}
+
+
+def test_pairs_that_differ_in_a_setting_are_named(plain):
+    for pair in plain["pairs"].values():
+        pair["settings"] = {}
+    plain["training"] |= {"steps_per_round": 40, "prompts_per_step": 16}
+    plain["rollout"] |= {"samples_per_prompt": 4}
+    plain |= {"rounds": 1, "advantage": {"normalization": "group"}}
+    code, words_ = plain["pairs"]["deepseek-coder"], plain["pairs"]["qwen2-instruct"]
+    code["settings"] = {
+        "training": {"prompts_per_step": 8},
+        "advantage": {"normalization": "batch"},
+    }
+    words_["settings"] = {"advantage": {"normalization": "batch"}}
+    settings = page_settings(validate(Config, plain, "configuration"))
+    said = words.protocol(settings)
+    math = [plain["pairs"][name]["label"] for name in ("qwen2-math", "qwen2.5-math")]
+    of_16 = [pair.label for pair in settings.pairs.values() if pair.label != code["label"]]
+    assert set(math) < set(of_16)
+    samples = "samples for each prompt and side."
+    assert [line for line in said if line.startswith("Budget")] == [
+        f"Budget ({', '.join(of_16)}): 40 optimizer steps (1 round) of 16 prompts, with 4 {samples}",
+        f"Budget ({code['label']}): 40 optimizer steps (1 round) of 8 prompts, with 4 {samples}",
+    ]
+    rewards = [line.partition("; ")[0] for line in said if line.startswith("Rewards")]
+    assert sorted(rewards) == [
+        f"Rewards ({code['label']}, {words_['label']}): normalised by batch",
+        f"Rewards ({', '.join(math)}): normalised by group",
+    ]
+    # What all pairs share is said once, without their names.
+    assert len([line for line in said if line.startswith("Training: ")]) == 1
 
 
 def test_every_method_is_put_into_words(methods):

@@ -39,8 +39,7 @@ if TRIES:
                     "sweep": CONFIG.sweep,
                     "seeds": CONFIG.seeds,
                     "rounds": CONFIG.rounds,
-                    "training": CONFIG.training,
-                    "rollout": CONFIG.rollout,
+                    "sections": {name: CONFIG.sections(name) for name in CONFIG.sweep.pairs},
                 }
             ),
             # No input, or every report would first run the sweep, which makes these files.

@@ -231,8 +231,11 @@ def sweep(settings: PageSettings) -> Section | None:
                 settings.sweep,
                 settings.seeds,
                 settings.rounds,
-                settings.training,
-                settings.rollout,
+                {
+                    settings.pairs[pair].label: settings.sections[pair]
+                    for pair in dict.fromkeys(row.pair for row in rows)
+                    if pair in settings.sections
+                },
             )
         )
     ]
