@@ -355,6 +355,16 @@ def test_a_table_is_told_what_it_counts(table, measure):
     assert set(settings["pairs"]) == set(RAW["pairs"])
 
 
+def test_a_table_is_told_what_was_chosen_and_whose_worked_answers_know_better():
+    tuned = {
+        "qwen2-math": {"gkd": {"learning_rate": 0.001, "options": {"tgo": {"beta": 0.75}}}},
+        "qwen2.5-math": {"gkd": {"learning_rate": 0.001}},
+    }
+    settings = json.loads(layout(tuned=tuned).table_settings(SimpleNamespace(table="table2")))
+    assert settings["chosen"] == {"qwen2-math": {"gkd": {"tgo.beta": 0.75}}}
+    assert settings["misled"] == ["qwen2.5-math"]
+
+
 # --- the sweep -----------------------------------------------------------------------------------
 
 

@@ -22,6 +22,8 @@ from askd.config import PairSections, Strict, Sweep
 from askd.errors import AskdError
 from askd.reporting.markdown import grid
 
+_SPACES = str.maketrans("_.", "  ")
+
 
 class SweepTableSettings(Strict):
     """What the table reads of the configuration."""
@@ -166,10 +168,10 @@ def grouped(said: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
 
 
 def options_text(options: Mapping[str, Any], prefix: str = "") -> str:
-    """Nested options in words: {"tgo": {"beta": 0.9}} is `tgo beta 0.9`."""
+    """Nested or dotted options in words: {"tgo": {"beta": 0.9}} is `tgo beta 0.9`."""
     parts = []
     for key, value in options.items():
-        name = f"{prefix}{key.replace('_', ' ')}"
+        name = f"{prefix}{key.translate(_SPACES)}"
         if isinstance(value, dict):
             parts.append(options_text(value, f"{name} "))
         elif value is True:

@@ -318,10 +318,10 @@ def test_pairs_that_differ_in_a_setting_are_named(plain):
     math = [plain["pairs"][name]["label"] for name in ("qwen2-math", "qwen2.5-math")]
     of_16 = [pair.label for pair in settings.pairs.values() if pair.label != code["label"]]
     assert set(math) < set(of_16)
-    samples = "samples for each prompt and side."
+    budget = "40 optimizer steps (1 round) of {} prompts, with 4 samples for each prompt and side."
     assert [line for line in said if line.startswith("Budget")] == [
-        f"Budget ({', '.join(of_16)}): 40 optimizer steps (1 round) of 16 prompts, with 4 {samples}",
-        f"Budget ({code['label']}): 40 optimizer steps (1 round) of 8 prompts, with 4 {samples}",
+        f"Budget ({', '.join(of_16)}): {budget.format(16)}",
+        f"Budget ({code['label']}): {budget.format(8)}",
     ]
     rewards = [line.partition("; ")[0] for line in said if line.startswith("Rewards")]
     assert sorted(rewards) == [

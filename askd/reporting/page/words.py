@@ -77,8 +77,7 @@ def sampling(method: Method) -> str:
 
 def run(one: Run) -> str:
     """The learning rate of a method on a pair, and the options that are the pair's own."""
-    options = options_text({key.replace(".", " "): value for key, value in one.options.items()})
-    return f"{one.learning_rate:g} {options}".rstrip()
+    return f"{one.learning_rate:g} {options_text(one.options)}".rstrip()
 
 
 def _term(term: Any) -> str:
