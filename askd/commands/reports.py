@@ -80,6 +80,19 @@ def sweep_table(
     run(validated_json(SweepTableSettings, settings), tries, output)
 
 
+@app.command()
+def budget(
+    settings: Settings,
+    output: Annotated[Path, option("Files to write, without their endings csv and md.")],
+) -> None:
+    """Write what a training step of each method used."""
+    from askd.config import validated_json
+    from askd.reporting.budget import BudgetSettings
+    from askd.reporting.budget import budget as run
+
+    run(validated_json(BudgetSettings, settings), output)
+
+
 @app.command(name="figures-data")
 def figures_data(
     settings: Settings,

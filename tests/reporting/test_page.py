@@ -162,6 +162,8 @@ def results(settings, tmp_path):
         "one,early_exit,fail,failed,\ntwo,early_exit,fail,passed,\nthree,good,pass,passed,\n",
         "times.csv": "stage,jobs,seconds,seconds_per_job,largest_memory_mb\n"
         "train,2,5.0,2.5,300\nall,2,5.0,,\n",
+        "tables/budget.csv": "pair,method,steps,prompts,reference,tgo,sgo,tokens_sampled,"
+        "tokens_trained_on\nqwen2-math,gkd,40,16,0,64,64,3456,3400.5\n",
         "models/qwen2-math-student/manifest.json": json.dumps({"model.safetensors": "0123456789"}),
         "tries.csv": "pair,method,learning_rate,options,greedy,sampled,chosen\n"
         "qwen2-math,gkd,0.002,{},1,61.5,True\nqwen2-math,gkd,0.004,{},1,55,False\n",
@@ -208,12 +210,13 @@ def test_claims_come_first_and_all_sections_are_linked(results, write):
     page = Checked(write())
     assert page.headings[0].startswith("Results at scale")
     assert page.headings[2:5] == ["The paper's claims", "What was run", "Tables"]
-    assert page.headings[-8:] == [
+    assert page.headings[-9:] == [
         "Figures",
         "Training curves",
         "Gradient variance",
         "The paper's statements",
         "Choice of settings",
+        "What a training step uses",
         "Audit of the sandbox",
         "Time per stage",
         "Provenance",
@@ -239,6 +242,7 @@ def test_what_was_found_is_shown(results, write, settings):
         "does not hold 1",
         "ASKD & co.",
         "tgo beta 0.75",
+        "GKD 40 16 0 64 64 3456 3400.5",
         *(pair.label for pair in settings.pairs.values()),
         *(method.label for method in settings.methods.values()),
     ):
@@ -277,6 +281,7 @@ def test_a_configuration_without_extras_has_a_page(plain, write, tmp_path):
         ("tables/theory.csv", "id,verdict\nx,holds\n"),
         ("tables/gradient_variance.csv", "student,accuracy\nx,y\n"),
         ("tables/sweep.csv", "pair\nx\n"),
+        ("tables/budget.csv", "pair,method\nqwen2-math,other\n"),
         ("tables/sandbox_audit.csv", "name\nx\n"),
         ("figures/figure1.svg", "<svg"),
         ("figures/captions.md", "No caption."),

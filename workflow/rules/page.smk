@@ -1,4 +1,5 @@
-"""Needs the outputs of all other reports; makes the table of the sweep and results/SCALE/report.html.
+"""Needs the outputs of all other reports; makes the tables of the sweep and of what trainings used,
+and results/SCALE/report.html.
 
 What the configuration does not ask for (figures, estimators, a sweep) is no input, and the page
 leaves it out.
@@ -54,6 +55,49 @@ if TRIES:
             " --output {params.output} > {log} 2>&1"
 
 
+if PAGE_SETTINGS.runs:
+
+    rule budget:
+        input:
+            [
+                LAYOUT.trained.format(pair=run.pair, method=run.method, seed=seed, round=round_)
+                + "/trained_on.parquet"
+                for run in PAGE_SETTINGS.runs
+                for seed in range(CONFIG.seeds)
+                for round_ in range(1, CONFIG.rounds + 1)
+            ],
+        output:
+            multiext(f"{LAYOUT.root}/tables/budget", ".csv", ".md"),
+        log:
+            f"{LAYOUT.logs}/budget.log",
+        benchmark:
+            f"{LAYOUT.benchmarks}/budget/all.tsv"
+        conda:
+            "../../envs/report.yaml"
+        params:
+            settings=as_json(
+                {
+                    "pairs": {name: pair.label for name, pair in PAGE_SETTINGS.pairs.items()},
+                    "methods": {
+                        name: method.label for name, method in PAGE_SETTINGS.methods.items()
+                    },
+                    "trained": [
+                        {"pair": run.pair, "method": run.method} for run in PAGE_SETTINGS.runs
+                    ],
+                    "seeds": CONFIG.seeds,
+                    "rounds": CONFIG.rounds,
+                    "results": LAYOUT.root,
+                }
+            ),
+            output=subpath(output[0], strip_suffix=".csv"),
+            code=digest("askd.reporting.budget"),
+        message:
+            "What a training step uses"
+        shell:
+            "python -m askd budget --settings {params.settings:q} --output {params.output}"
+            " > {log} 2>&1"
+
+
 rule report:
     input:
         tables=expand("{table}{ending}", table=PAGE_TABLES, ending=[".csv", ".html"]),
@@ -63,6 +107,7 @@ rule report:
         figures=rules.figures.output if CONFIG.figures else [],
         variance=rules.variance.output if CONFIG.estimators else [],
         curves=rules.curves.output if CONFIG.estimators else [],
+        budget=rules.budget.output if PAGE_SETTINGS.runs else [],
         audit=rules.sandbox_audit.output if PAGE_PROGRAMS else [],
         sweep=rules.sweep_table.output if TRIES else [],
         models=[f"{LAYOUT.model_folder(name)}/manifest.json" for name in PAGE_SETTINGS.models],

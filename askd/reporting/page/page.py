@@ -42,6 +42,7 @@ def report(settings: PageSettings, output: Path) -> None:
         "gradient variance": results.gradient_variance(settings),
         "the paper's statements": results.theory(settings),
         "choice of settings": results.sweep(settings),
+        "what a training step uses": results.budget(settings),
         "audit of the sandbox": results.sandbox(settings),
         "time per stage": results.times(settings),
     }

@@ -12,6 +12,8 @@ from pathlib import Path
 from markupsafe import Markup, escape
 
 from askd.errors import AskdError
+from askd.reporting.budget import HEADINGS as HEADINGS_OF_BUDGET
+from askd.reporting.budget import READING as READING_OF_BUDGET
 from askd.reporting.captions import audit_note
 from askd.reporting.claims_measured import DEFINITION, VERDICTS
 from askd.reporting.gradient_variance import HEADINGS, READING, SIDES
@@ -244,6 +246,24 @@ def sweep(settings: PageSettings) -> Section | None:
         label = settings.pairs[pair].label if pair in settings.pairs else pair
         blocks.append(Grid(label, header, [[_tried(entry) for entry in line] for line in lines]))
     return Section("sweep", "Choice of settings", blocks)
+
+
+def budget(settings: PageSettings) -> Section | None:
+    """What a training step of each method used, a table for each pair."""
+
+    def section(rows: list[dict[str, str]]) -> Section:
+        grids = []
+        for name, pair in settings.pairs.items():
+            own = [
+                (settings.methods[row["method"]].label, *list(row.values())[2:])
+                for row in rows
+                if row["pair"] == name
+            ]
+            if own:
+                grids.append(Grid(pair.label, HEADINGS_OF_BUDGET, own))
+        return Section("budget", "What a training step uses", [*grids, Bullets(READING_OF_BUDGET)])
+
+    return _from_csv(_root(settings) / "tables" / "budget.csv", section)
 
 
 def sandbox(settings: PageSettings) -> Section | None:
