@@ -180,6 +180,16 @@ def report(settings: Settings, output: Output) -> None:
 
 
 @app.command()
+def publish(settings: Settings, output: Annotated[Path, option("File to write.")]) -> None:
+    """Write results as one page of Markdown, with its figures beside it."""
+    from askd.config import validated_json
+    from askd.reporting.publish import PublishSettings
+    from askd.reporting.publish import publish as run
+
+    run(validated_json(PublishSettings, settings), output)
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON schema of the configuration."""
     from askd.config import schema as text

@@ -162,6 +162,8 @@ def results(settings, tmp_path):
         "one,early_exit,fail,failed,\ntwo,early_exit,fail,passed,\nthree,good,pass,passed,\n",
         "times.csv": "stage,jobs,seconds,seconds_per_job,largest_memory_mb\n"
         "train,2,5.0,2.5,300\nall,2,5.0,,\n",
+        "times.json": '{"jobs": 2, "job_seconds": 150, "wall_clock_seconds": 90, '
+        '"jobs_at_once": 2, "cores": 4}',
         "tables/budget.csv": "pair,method,steps,prompts,reference,tgo,sgo,tokens_sampled,"
         "tokens_trained_on\nqwen2-math,gkd,40,16,0,64,64,3456,3400.5\n",
         "models/qwen2-math-student/manifest.json": json.dumps({"model.safetensors": "0123456789"}),
@@ -238,6 +240,8 @@ def test_what_was_found_is_shown(results, write, settings):
         "61.5",
         "1 wrong verdicts",
         "train 2 5.0 2.5 300",
+        "Wall-clock time: 1.5 minutes, during which at least one job ran, and at most 2 at once, "
+        "on 4 cores.",
         "01234567 89",
         "does not hold 1",
         "ASKD & co.",
@@ -247,6 +251,22 @@ def test_what_was_found_is_shown(results, write, settings):
         *(method.label for method in settings.methods.values()),
     ):
         assert words_ in text
+
+
+def test_tables_are_in_the_papers_order_whatever_the_configurations(results, write, settings):
+    tables = dict(reversed(settings.tables.items()))
+    headings = Checked(write(settings.model_copy(update={"tables": tables}))).headings
+    shown = [heading for heading in headings if heading.startswith(("Table ", "Ablation"))]
+    assert [heading[:8] for heading in shown[:5]] == [f"Table {number}:" for number in range(1, 6)]
+    assert shown[1] == "Table 2: Mathematical reasoning"
+    assert shown[5:] and all(heading.startswith("Ablation: ") for heading in shown[5:])
+
+
+def test_what_the_page_was_made_with_lies_beside_it(results, write, tmp_path):
+    write()
+    text = (tmp_path / "provenance.md").read_text(encoding="utf-8")
+    assert text.startswith("# Provenance\n\n## Code\n")
+    assert "01234567 89" in text and "| numpy " in text
 
 
 def test_equal_files_give_equal_bytes_without_paths_or_names(results, write, tmp_path):
@@ -262,7 +282,7 @@ def test_what_was_not_produced_is_left_out_and_named(results, write, settings):
     page = Checked(write(settings.model_copy(update={"figures_pair": None})))
     assert "Choice of settings" not in page.headings and "Figures" not in page.headings
     absent = page.text.partition("Not produced in this run: ")[2]
-    assert absent.startswith("table3: Code generation; figures; choice of settings.")
+    assert absent.startswith("Table 3: Code generation; figures; choice of settings.")
 
 
 def test_a_configuration_without_extras_has_a_page(plain, write, tmp_path):
@@ -277,6 +297,7 @@ def test_a_configuration_without_extras_has_a_page(plain, write, tmp_path):
     [
         ("claims.csv", "id\nx\n"),
         ("claims.csv", ""),
+        ("times.json", "{}"),
         ("tables/table2.html", "<p>half a page"),
         ("tables/theory.csv", "id,verdict\nx,holds\n"),
         ("tables/gradient_variance.csv", "student,accuracy\nx,y\n"),

@@ -98,22 +98,51 @@ if PAGE_SETTINGS.runs:
             " > {log} 2>&1"
 
 
+# What the page shows, beside the times of all that.
+REPORTED = {
+    "tables": expand("{table}{ending}", table=PAGE_TABLES, ending=[".csv", ".html"]),
+    "claims": rules.claims.output if PAGE_PAPER else [],
+    "theory": rules.theory.output if PAGE_PAPER else [],
+    "figures": rules.figures.output if CONFIG.figures else [],
+    "variance": rules.variance.output if CONFIG.estimators else [],
+    "curves": rules.curves.output if CONFIG.estimators else [],
+    "budget": rules.budget.output if PAGE_SETTINGS.runs else [],
+    "audit": rules.sandbox_audit.output if PAGE_PROGRAMS else [],
+    "sweep": rules.sweep_table.output if TRIES else [],
+}
+
+
+rule times:
+    input:
+        **REPORTED,
+    output:
+        multiext(f"{LAYOUT.root}/times", ".csv", ".md", ".json"),
+    log:
+        f"{LAYOUT.logs}/times.log",
+    benchmark:
+        f"{LAYOUT.benchmarks}/times/all.tsv"
+    conda:
+        "../../envs/report.yaml"
+    params:
+        benchmarks=LAYOUT.benchmarks,
+        output=subpath(output[0], strip_suffix=".csv"),
+        code=digest("askd.reporting.times"),
+    message:
+        "Times of all stages"
+    shell:
+        "python -m askd times --benchmarks {params.benchmarks} --output {params.output}"
+        " > {log} 2>&1"
+
+
 rule report:
     input:
-        tables=expand("{table}{ending}", table=PAGE_TABLES, ending=[".csv", ".html"]),
-        claims=rules.claims.output if PAGE_PAPER else [],
-        theory=rules.theory.output if PAGE_PAPER else [],
+        **REPORTED,
         times=rules.times.output,
-        figures=rules.figures.output if CONFIG.figures else [],
-        variance=rules.variance.output if CONFIG.estimators else [],
-        curves=rules.curves.output if CONFIG.estimators else [],
-        budget=rules.budget.output if PAGE_SETTINGS.runs else [],
-        audit=rules.sandbox_audit.output if PAGE_PROGRAMS else [],
-        sweep=rules.sweep_table.output if TRIES else [],
         models=[f"{LAYOUT.model_folder(name)}/manifest.json" for name in PAGE_SETTINGS.models],
         templates=sorted((ROOT / "askd" / "reporting" / "page" / "templates").iterdir()),
     output:
-        f"{LAYOUT.root}/report.html",
+        page=f"{LAYOUT.root}/report.html",
+        provenance=f"{LAYOUT.root}/provenance.md",
     log:
         f"{LAYOUT.logs}/report.log",
     benchmark:
@@ -126,4 +155,4 @@ rule report:
     message:
         "Report: one page of all results"
     shell:
-        "python -m askd report --settings {params.settings:q} --output {output} > {log} 2>&1"
+        "python -m askd report --settings {params.settings:q} --output {output.page} > {log} 2>&1"
