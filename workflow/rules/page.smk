@@ -60,8 +60,9 @@ if PAGE_SETTINGS.runs:
     rule budget:
         input:
             [
-                LAYOUT.trained.format(pair=run.pair, method=run.method, seed=seed, round=round_)
-                + "/trained_on.parquet"
+                f"{LAYOUT.trained}/trained_on.parquet".format(
+                    pair=run.pair, method=run.method, seed=seed, round=round_
+                )
                 for run in PAGE_SETTINGS.runs
                 for seed in range(CONFIG.seeds)
                 for round_ in range(1, CONFIG.rounds + 1)

@@ -1,8 +1,9 @@
-"""Needs results; makes the pages of docs/results: `snakemake publish`, and one for each audit."""
+"""Needs results; makes the pages of docs/results: `publish`, and one rule for each audit."""
 
 from os.path import relpath
 
 from askd.reporting.headings import in_order, table_heading
+from askd.reporting.publish import Part, PublishedFigure
 
 PUBLISHED = ROOT / "docs" / "results"
 
@@ -12,59 +13,54 @@ CONFIGFILES = [relpath(path, ROOT) for path in workflow.overwrite_configfiles]
 CONFIGFILE_OPTION = ["--configfile", *CONFIGFILES] if CONFIGFILES else []
 
 
-def part(name, path, title=None):
-    """A page that a stage wrote, as a part of the published one."""
-    return {"name": name, "path": path, "title": title}
-
-
-def figure(name, title, caption=None):
-    """A figure of it."""
-    path = f"{LAYOUT.root}/figures/{name}.png"
-    return {"name": name, "path": path, "title": title, "caption": caption}
-
-
+FIGURES = f"{LAYOUT.root}/figures"
 PUBLISHED_FIGURES = [
-    *([figure("figure1", "Figure 1"), figure("figure2", "Figure 2")] if CONFIG.figures else []),
     *(
-        [
-            figure(
-                "curves",
-                "Training curves",
-                f"Training curves on {CONFIG.pairs[CONFIG.estimators.pair].label}.",
-            )
-        ]
-        if CONFIG.estimators
-        else []
+        PublishedFigure(
+            name=f"figure{number}",
+            path=f"{FIGURES}/figure{number}.png",
+            title=f"Figure {number}",
+        )
+        for number in ([1, 2] if CONFIG.figures else [])
+    ),
+    *(
+        PublishedFigure(
+            name="curves",
+            path=f"{FIGURES}/curves.png",
+            title="Training curves",
+            caption=f"Training curves on {CONFIG.pairs[estimators.pair].label}.",
+        )
+        for estimators in ([CONFIG.estimators] if CONFIG.estimators else [])
     ),
 ]
 PUBLISHED_PARTS = [
-    *([part("claims", rules.claims.output[1])] if PAGE_PAPER else []),
+    *([Part(name="claims", path=rules.claims.output[1])] if PAGE_PAPER else []),
     *(
-        part(
-            name,
-            f"{LAYOUT.root}/tables/{name}.md",
-            table_heading(name, CONFIG.tables[name].title),
+        Part(
+            name=name,
+            path=f"{LAYOUT.root}/tables/{name}.md",
+            title=table_heading(name, CONFIG.tables[name].title),
         )
         for name in in_order(CONFIG.tables)
     ),
     *PUBLISHED_FIGURES,
-    *([part("gradient-variance", rules.variance.output[1])] if CONFIG.estimators else []),
-    *([part("theory", rules.theory.output[1])] if PAGE_PAPER else []),
-    *([part("sweep", rules.sweep_table.output[1])] if TRIES else []),
-    *([part("budget", rules.budget.output[1])] if PAGE_SETTINGS.runs else []),
-    part("times", rules.times.output[1], "Time per stage"),
-    part("plan", rules.plan_report.output[0]),
-    part("provenance", rules.report.output.provenance),
+    *([Part(name="gradient-variance", path=rules.variance.output[1])] if CONFIG.estimators else []),
+    *([Part(name="theory", path=rules.theory.output[1])] if PAGE_PAPER else []),
+    *([Part(name="sweep", path=rules.sweep_table.output[1])] if TRIES else []),
+    *([Part(name="budget", path=rules.budget.output[1])] if PAGE_SETTINGS.runs else []),
+    Part(name="times", path=rules.times.output[1], title="Time per stage"),
+    Part(name="plan", path=rules.plan_report.output[0]),
+    Part(name="provenance", path=rules.report.output.provenance),
 ]
 
 
 rule publish:
     input:
-        [one["path"] for one in PUBLISHED_PARTS],
-        [f"{LAYOUT.root}/figures/captions.md"] if CONFIG.figures else [],
+        parts=[one.path for one in PUBLISHED_PARTS],
+        captions=[f"{FIGURES}/captions.md"] if CONFIG.figures else [],
     output:
-        PUBLISHED / f"{CONFIG.scale}.md",
-        [PUBLISHED / f"{CONFIG.scale}-{one['name']}.png" for one in PUBLISHED_FIGURES],
+        page=PUBLISHED / f"{CONFIG.scale}.md",
+        figures=[PUBLISHED / f"{CONFIG.scale}-{one.name}.png" for one in PUBLISHED_FIGURES],
     log:
         f"{LAYOUT.logs}/publish.log",
     conda:
@@ -81,7 +77,7 @@ rule publish:
     message:
         "Publish results, times, the plan and what they were made with"
     shell:
-        "python -m askd publish --settings {params.settings:q} --output {output[0]} > {log} 2>&1"
+        "python -m askd publish --settings {params.settings:q} --output {output.page} > {log} 2>&1"
 
 
 if CONFIG.agreement and CONFIG.lm_eval:
