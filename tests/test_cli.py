@@ -208,6 +208,8 @@ def test_a_table_without_numbers_of_the_paper_is_written(askd_command, tmp_path)
         "pairs": {"p": {"teacher": "t", "student": "s", "task": "t", "label": "P"}},
         "benchmarks": {"sums": {"task": "t", "level": "easy", "label": "Sums"}},
         "methods": {"sft": {"label": "SFT", "reference": {"divergence": "nll"}}},
+        "chosen": {},
+        "misled": [],
         "seeds": 1,
         "results": str(tmp_path / "results"),
     }

@@ -355,6 +355,30 @@ def test_a_table_is_told_what_it_counts(table, measure):
     assert set(settings["pairs"]) == set(RAW["pairs"])
 
 
+def test_a_table_is_told_what_was_chosen_and_whose_worked_answers_know_better():
+    tuned = {
+        "qwen2-math": {"gkd": {"learning_rate": 0.001, "options": {"tgo": {"beta": 0.75}}}},
+        "qwen2.5-math": {"gkd": {"learning_rate": 0.001}},
+    }
+    settings = json.loads(layout(tuned=tuned).table_settings(SimpleNamespace(table="table2")))
+    assert settings["chosen"] == {"qwen2-math": {"gkd": {"tgo.beta": 0.75}}}
+    assert settings["misled"] == ["qwen2.5-math"]
+
+
+def test_worked_answers_with_the_teachers_errors_are_no_oracle():
+    config = layout().config
+    assert config.misleads("qwen2.5-math") and not config.misleads("qwen2-math")
+    systematic = {**RAW["tasks"]["arithmetic"], "errors": {"systematic": 0.6}}
+    tasks = {**RAW["tasks"], "arithmetic": systematic}
+    assert not layout(tasks=tasks).config.misleads("qwen2.5-math")
+    # A teacher with fewer layers has learned what the whole one has.
+    models = RAW["models"] | {
+        "small": {"prune": {"model": "qwen2.5-math-teacher", "keep_layers": [0]}}
+    }
+    pairs = RAW["pairs"] | {"qwen2-math": {**RAW["pairs"]["qwen2-math"], "teacher": "small"}}
+    assert layout(models=models, pairs=pairs).config.misleads("qwen2-math")
+
+
 # --- the sweep -----------------------------------------------------------------------------------
 
 

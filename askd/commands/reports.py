@@ -80,6 +80,19 @@ def sweep_table(
     run(validated_json(SweepTableSettings, settings), tries, output)
 
 
+@app.command()
+def budget(
+    settings: Settings,
+    output: Annotated[Path, option("Files to write, without their endings csv and md.")],
+) -> None:
+    """Write what a training step of each method used."""
+    from askd.config import validated_json
+    from askd.reporting.budget import BudgetSettings
+    from askd.reporting.budget import budget as run
+
+    run(validated_json(BudgetSettings, settings), output)
+
+
 @app.command(name="figures-data")
 def figures_data(
     settings: Settings,
@@ -164,6 +177,16 @@ def report(settings: Settings, output: Output) -> None:
     from askd.reporting.page.settings import PageSettings
 
     run(validated_json(PageSettings, settings), output)
+
+
+@app.command()
+def publish(settings: Settings, output: Annotated[Path, option("File to write.")]) -> None:
+    """Write results as one page of Markdown, with its figures beside it."""
+    from askd.config import validated_json
+    from askd.reporting.publish import PublishSettings
+    from askd.reporting.publish import publish as run
+
+    run(validated_json(PublishSettings, settings), output)
 
 
 @app.command()

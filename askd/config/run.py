@@ -10,9 +10,10 @@ from pydantic import Field, PositiveInt, model_validator
 
 from askd.config.agreement import Agreement, LmEval
 from askd.config.base import Name, Strict, nearest, validate
+from askd.config.differences import differences
 from askd.config.judge import Judge, RuleJudge
 from askd.config.methods import Method
-from askd.config.models import Model, PretrainedFromScratch, WarmStartedModel
+from askd.config.models import Model, PretrainedFromScratch, PrunedModel, WarmStartedModel
 from askd.config.plan import Plan
 from askd.config.sandbox import SandboxSettings
 from askd.config.stages import (
@@ -21,6 +22,7 @@ from askd.config.stages import (
     Estimators,
     Evaluation,
     Figures,
+    PairSections,
     Rollout,
     Skewness,
     Sweep,
@@ -254,6 +256,12 @@ class Config(Strict):
         merged = _merged(common.model_dump(exclude_unset=True), own)
         return validate(type(common), merged, f"pairs.{pair}.settings.{name}")
 
+    def sections(self, pair: str) -> PairSections:
+        """All such sections as `pair` runs them."""
+        return PairSections(
+            **{name: self.section(name, pair) for name in PairSections.model_fields}
+        )
+
     def with_sweep_variants(self) -> Config:
         """This configuration with each try of the sweep as a method more."""
         if self.sweep is None:
@@ -283,6 +291,24 @@ class Config(Strict):
             return _with_options(method, tuned.options, where)
         own = method.model_dump(exclude_unset=True)
         return validate(Method, _merged(tuned.options, own), where)
+
+    def chosen_options(self, pair: str, name: str) -> dict[str, Any]:
+        """Where `pair` runs the method `name` otherwise than its own row says, by dotted key."""
+        written = self.methods[name].model_dump(mode="json")
+        return dict(differences(written, self.method(pair, name).model_dump(mode="json")))
+
+    def misleads(self, pair: str) -> bool:
+        """Whether the teacher of `pair` learned systematic errors that the worked answers of the
+        pair's task do not have."""
+        task, model = self.tasks[self.pairs[pair].task], self.models[self.pairs[pair].teacher]
+        while isinstance(model, PrunedModel):
+            model = self.models[model.prune.model]
+        return (
+            isinstance(task, GeneratedTask)
+            and isinstance(model, PretrainedFromScratch)
+            and model.errors.systematic > 0
+            and task.errors.systematic == 0
+        )
 
     def learning_rate(self, pair: str, method: str) -> float:
         """The peak learning rate of `method` on `pair`: its own, the tuned, or the default one."""

@@ -158,6 +158,15 @@ class Training(Strict):
     )
 
 
+class PairSections(Strict):
+    """The sections of a configuration that a pair may change, as it runs them."""
+
+    rollout: Rollout = Field(description="Sampling of training responses.")
+    advantage: Advantage = Field(description="Normalisation of rewards.")
+    skewness: Skewness = Field(description="Projection to skewness.")
+    training: Training = Field(description="Student training.")
+
+
 class Evaluation(Strict):
     """Benchmark evaluation."""
 

@@ -114,6 +114,13 @@ class Layout(Runs):
     def table_settings(self, wildcards: Any) -> str:
         """What the table stage reads of the configuration."""
         config, table = self.config, self.config.tables[wildcards.table]
+        methods = [name for name in table.systems if name not in UNTRAINED]
+        chosen = {
+            pair: {
+                name: options for name in methods if (options := config.chosen_options(pair, name))
+            }
+            for pair in table.pairs
+        }
         return as_json(
             {
                 "name": wildcards.table,
@@ -123,9 +130,9 @@ class Layout(Runs):
                 # this table does not show.
                 "pairs": config.pairs,
                 "benchmarks": config.benchmarks,
-                "methods": {
-                    name: config.methods[name] for name in table.systems if name not in UNTRAINED
-                },
+                "methods": {name: config.methods[name] for name in methods},
+                "chosen": {pair: own for pair, own in chosen.items() if own},
+                "misled": [pair for pair in table.pairs if config.misleads(pair)],
                 "seeds": config.seeds,
                 "results": self.root,
             }

@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 from askd.config import Benchmark, Method, Pair, Table
 from askd.errors import AskdError
+from askd.reporting.sweep_table import options_text
 
 _MEASURE_NOTES = {
     "pass@1": "Accuracy in %",
@@ -41,11 +43,15 @@ def table_notes(
     seeds: int,
     samples: int,
     paper_methods: Collection[str],
+    chosen: Mapping[str, Mapping[str, Mapping[str, Any]]],
+    misled: Collection[str],
 ) -> list[str]:
     """Sentences about the figures of a table, which are those of `measure`.
 
     `items` are numbers of items by (pair, benchmark), `seeds` the training seeds of a method,
-    `samples` the samples of an item, `paper_methods` the systems that the paper has numbers for.
+    `samples` the samples of an item, `paper_methods` the systems that the paper has numbers for,
+    `chosen` the options by pair and method that are not the method's own, and `misled` the pairs
+    whose worked answers lack the systematic errors of the teacher.
     """
     trained = (
         f"Methods are trained with {seeds} seeds, and their intervals cover training seeds and "
@@ -83,6 +89,10 @@ def table_notes(
             methods[name].supervision == supervision for name in table.systems if name in methods
         )
     ]
+    notes += _oracle_notes(table, pairs, methods, misled)
+    notes += [
+        _chosen_note(pair, pairs, methods, chosen[pair]) for pair in table.pairs if pair in chosen
+    ]
     notes += [
         f"{pairs[pair].label}: {pairs[pair].note}." for pair in table.pairs if pairs[pair].note
     ]
@@ -90,6 +100,43 @@ def table_notes(
     if without_counterpart:
         notes.append(f"Rows of the paper that are not run here: {', '.join(without_counterpart)}.")
     return notes
+
+
+def _oracle_notes(
+    table: Table,
+    pairs: Mapping[str, Pair],
+    methods: Mapping[str, Method],
+    misled: Collection[str],
+) -> list[str]:
+    """Who trains on answers that are right where a teacher is wrong; nothing where nobody does."""
+    where = [pairs[pair].label for pair in table.pairs if pair in misled]
+    who = [
+        methods[name].label
+        for name in table.systems
+        if name in methods and methods[name].reference is not None
+    ]
+    if not where or not who:
+        return []
+    return [
+        f"The teacher of {' and of '.join(where)} errs systematically, and the worked answers of "
+        f"the data set do not have these errors: there {', '.join(who)} (trained on worked "
+        "answers) have an oracle that the other methods do not have."
+    ]
+
+
+def _chosen_note(
+    pair: str,
+    pairs: Mapping[str, Pair],
+    methods: Mapping[str, Method],
+    chosen: Mapping[str, Mapping[str, Any]],
+) -> str:
+    """The rows of `pair` whose options are not the method's own."""
+    source = pairs[pair].tuned_as
+    taken = f", from those of {pairs[source].label}" if source else ""
+    rows = "; ".join(
+        f"{methods[name].label} with {options_text(options)}" for name, options in chosen.items()
+    )
+    return f"Chosen on validation prompts for {pairs[pair].label}{taken}: {rows}."
 
 
 def comparison_notes(name: str, method: str) -> list[str]:

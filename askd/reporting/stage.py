@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field
 
@@ -19,6 +20,12 @@ class TableSettings(Strict):
     pairs: dict[str, Pair] = Field(description="Its pairs.")
     benchmarks: dict[str, Benchmark] = Field(description="Its benchmarks.")
     methods: dict[str, Method] = Field(description="Its methods.")
+    chosen: dict[str, dict[str, dict[str, Any]]] = Field(
+        description="Options of its rows that are not the method's own, by pair and method."
+    )
+    misled: list[str] = Field(
+        description="Its pairs whose worked answers lack the systematic errors of the teacher."
+    )
     seeds: int = Field(description="Number of seeds of each method.")
     results: str = Field(description="Folder of the scale's results.")
 
@@ -39,4 +46,6 @@ def write(
         Path(settings.results),
         output,
         audit,
+        settings.chosen,
+        settings.misled,
     )

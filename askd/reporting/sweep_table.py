@@ -10,7 +10,7 @@ import csv
 import io
 import json
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,11 @@ from typing import Any
 from pydantic import Field, PositiveInt
 
 from askd.artifacts import write_text
-from askd.config import Rollout, Strict, Sweep, Training
+from askd.config import PairSections, Strict, Sweep
 from askd.errors import AskdError
 from askd.reporting.markdown import grid
+
+_SPACES = str.maketrans("_.", "  ")
 
 
 class SweepTableSettings(Strict):
@@ -31,8 +33,9 @@ class SweepTableSettings(Strict):
     sweep: Sweep = Field(description="The grid, and the seeds and benchmarks that chose.")
     seeds: PositiveInt = Field(description="Seeds of the tables; they are 0, 1, ...")
     rounds: PositiveInt = Field(description="Rounds of a training.")
-    training: Training = Field(description="Steps of a round, and prompts of a step.")
-    rollout: Rollout = Field(description="Samples of a prompt.")
+    sections: dict[str, PairSections] = Field(
+        description="Steps of a round, prompts of a step and samples of a prompt, by pair."
+    )
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,13 @@ def sweep_table(settings: SweepTableSettings, tries: Sequence[Path], output: Pat
             note, 100, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False
         )
         for note in notes(
-            settings.sweep, settings.seeds, settings.rounds, settings.training, settings.rollout
+            settings.sweep,
+            settings.seeds,
+            settings.rounds,
+            {
+                settings.pairs.get(pair, pair): settings.sections[pair]
+                for pair in dict.fromkeys(row.pair for row in rows)
+            },
         )
     ]
     write_text(output.with_suffix(".csv"), text.getvalue())
@@ -125,10 +134,9 @@ def pair_grid(
     return header, lines
 
 
-def notes(sweep: Sweep, seeds: int, rounds: int, training: Training, rollout: Rollout) -> list[str]:
-    """Sentences on how the settings were chosen."""
-    updates = rounds * training.steps_per_round
-    prompts = training.prompts_per_step
+def notes(sweep: Sweep, seeds: int, rounds: int, sections: Mapping[str, PairSections]) -> list[str]:
+    """Sentences on how the settings were chosen; `sections` are those of pairs by label."""
+    budgets = grouped((_budget(own, rounds), label) for label, own in sections.items())
     tried = ", ".join(map(str, sweep.seeds))
     reported = "0" if seeds == 1 else f"0 to {seeds - 1}"
     most = max(len(sweep.tries(method)) for method in sweep.methods)
@@ -142,16 +150,28 @@ def notes(sweep: Sweep, seeds: int, rounds: int, training: Training, rollout: Ro
         f"Every method was tried at the same {len(sweep.learning_rates)} learning rates; one with "
         "a main hyper-parameter of its own, also with the alternative beside its figures"
         + (f" ({fewest} to {most} tries of a method)." if most > fewest else "."),
-        f"Every try had the same budget: {updates} updates of the student, {prompts} prompts an "
-        f"update, and {rollout.samples_per_prompt} samples of a prompt.",
+        "All tries of a pair had the same budget: "
+        + "; ".join(
+            budget if len(budgets) == 1 else f"{budget} ({', '.join(labels)})"
+            for budget, labels in budgets.items()
+        )
+        + ".",
     ]
 
 
+def grouped(said: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Names by what is said of them, in the order in which it is first said."""
+    groups: dict[str, list[str]] = {}
+    for words, name in said:
+        groups.setdefault(words, []).append(name)
+    return groups
+
+
 def options_text(options: Mapping[str, Any], prefix: str = "") -> str:
-    """Nested options in words: {"tgo": {"beta": 0.9}} is `tgo beta 0.9`."""
+    """Nested or dotted options in words: {"tgo": {"beta": 0.9}} is `tgo beta 0.9`."""
     parts = []
     for key, value in options.items():
-        name = f"{prefix}{key.replace('_', ' ')}"
+        name = f"{prefix}{key.translate(_SPACES)}"
         if isinstance(value, dict):
             parts.append(options_text(value, f"{name} "))
         elif value is True:
@@ -160,6 +180,15 @@ def options_text(options: Mapping[str, Any], prefix: str = "") -> str:
             written = f"{value:g}" if isinstance(value, float) else str(value).replace("_", " ")
             parts.append(f"{name} {written}")
     return ", ".join(parts)
+
+
+def _budget(sections: PairSections, rounds: int) -> str:
+    training = sections.training
+    return (
+        f"{rounds * training.steps_per_round} updates of the student, "
+        f"{training.prompts_per_step} prompts an update, and "
+        f"{sections.rollout.samples_per_prompt} samples of a prompt"
+    )
 
 
 def _of_tune(path: Path) -> list[Tried]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from askd.artifacts import write_text
 from askd.config import Benchmark, Method, Pair, Table
@@ -37,6 +38,8 @@ def build(
     results: Path,
     output_directory: Path,
     audit: Path | None = None,
+    chosen: Mapping[str, Mapping[str, Mapping[str, Any]]] | None = None,
+    misled: Collection[str] = (),
 ) -> None:
     """Write the table `name` as NAME.{csv,md,tex,html} and its tests as NAME_tests.csv.
 
@@ -44,7 +47,9 @@ def build(
     `seeds` - 1 of methods, seed 0 of `teacher` and `student`. The metric `greedy` is the pass@1 of
     the greedy answer, as in the paper; `sampled` is the mean over an item's samples. `measure` says
     what is counted (`pass@1`, `win rate` or `mean reward`). `audit` is the CSV file of the
-    sandbox's audit, where answers are programs. Equal inputs give equal bytes.
+    sandbox's audit, where answers are programs. Notes name the options of `chosen` (by pair and
+    method, those that are not the method's own) and the pairs `misled`, whose worked answers lack
+    the systematic errors of the teacher. Equal inputs give equal bytes.
 
     Raises:
         AskdError: outcomes are missing or do not fit together (`askd.reporting.outcomes.load`), or
@@ -77,6 +82,8 @@ def build(
             seeds=seeds,
             samples=outcomes.samples,
             paper_methods={method for _, method, _ in paper},
+            chosen=chosen or {},
+            misled=misled,
         )
         + ([] if audit is None else [audit_note(audit)]),
         comparison_notes=comparison_notes(name, systems[table.compare]),

@@ -83,6 +83,8 @@ class SmallTable:
         methods=METHODS,
         audit=None,
         measure="pass@1",
+        chosen=None,
+        misled=(),
         **changes,
     ):
         """Build the table below the folder `output`, and return that."""
@@ -106,6 +108,8 @@ class SmallTable:
             self.results,
             output,
             audit,
+            chosen,
+            misled,
         )
         return output
 

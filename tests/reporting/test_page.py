@@ -162,6 +162,10 @@ def results(settings, tmp_path):
         "one,early_exit,fail,failed,\ntwo,early_exit,fail,passed,\nthree,good,pass,passed,\n",
         "times.csv": "stage,jobs,seconds,seconds_per_job,largest_memory_mb\n"
         "train,2,5.0,2.5,300\nall,2,5.0,,\n",
+        "times.json": '{"jobs": 2, "job_seconds": 150, "wall_clock_seconds": 90, '
+        '"jobs_at_once": 2, "cores": 4}',
+        "tables/budget.csv": "pair,method,steps,prompts,reference,tgo,sgo,tokens_sampled,"
+        "tokens_trained_on\nqwen2-math,gkd,40,16,0,64,64,3456,3400.5\n",
         "models/qwen2-math-student/manifest.json": json.dumps({"model.safetensors": "0123456789"}),
         "tries.csv": "pair,method,learning_rate,options,greedy,sampled,chosen\n"
         "qwen2-math,gkd,0.002,{},1,61.5,True\nqwen2-math,gkd,0.004,{},1,55,False\n",
@@ -178,10 +182,7 @@ def results(settings, tmp_path):
     sweep = SweepTableSettings(
         pairs={},
         methods={},
-        **{
-            name: getattr(settings, name)
-            for name in ("sweep", "seeds", "rounds", "training", "rollout")
-        },
+        **{name: getattr(settings, name) for name in ("sweep", "seeds", "rounds", "sections")},
     )
     sweep_table(sweep, [root / "tries.csv"], root / "tables/sweep")
     return root
@@ -211,12 +212,13 @@ def test_claims_come_first_and_all_sections_are_linked(results, write):
     page = Checked(write())
     assert page.headings[0].startswith("Results at scale")
     assert page.headings[2:5] == ["The paper's claims", "What was run", "Tables"]
-    assert page.headings[-8:] == [
+    assert page.headings[-9:] == [
         "Figures",
         "Training curves",
         "Gradient variance",
         "The paper's statements",
         "Choice of settings",
+        "What a training step uses",
         "Audit of the sandbox",
         "Time per stage",
         "Provenance",
@@ -238,14 +240,33 @@ def test_what_was_found_is_shown(results, write, settings):
         "61.5",
         "1 wrong verdicts",
         "train 2 5.0 2.5 300",
+        "Wall-clock time: 1.5 minutes, during which at least one job ran, and at most 2 at once, "
+        "on 4 cores.",
         "01234567 89",
         "does not hold 1",
         "ASKD & co.",
         "tgo beta 0.75",
+        "GKD 40 16 0 64 64 3456 3400.5",
         *(pair.label for pair in settings.pairs.values()),
         *(method.label for method in settings.methods.values()),
     ):
         assert words_ in text
+
+
+def test_tables_are_in_the_papers_order_whatever_the_configurations(results, write, settings):
+    tables = dict(reversed(settings.tables.items()))
+    headings = Checked(write(settings.model_copy(update={"tables": tables}))).headings
+    shown = [heading for heading in headings if heading.startswith(("Table ", "Ablation"))]
+    assert [heading[:8] for heading in shown[:5]] == [f"Table {number}:" for number in range(1, 6)]
+    assert shown[1] == "Table 2: Mathematical reasoning"
+    assert shown[5:] and all(heading.startswith("Ablation: ") for heading in shown[5:])
+
+
+def test_what_the_page_was_made_with_lies_beside_it(results, write, tmp_path):
+    write()
+    text = (tmp_path / "provenance.md").read_text(encoding="utf-8")
+    assert text.startswith("# Provenance\n\n## Code\n")
+    assert "01234567 89" in text and "| numpy " in text
 
 
 def test_equal_files_give_equal_bytes_without_paths_or_names(results, write, tmp_path):
@@ -261,7 +282,7 @@ def test_what_was_not_produced_is_left_out_and_named(results, write, settings):
     page = Checked(write(settings.model_copy(update={"figures_pair": None})))
     assert "Choice of settings" not in page.headings and "Figures" not in page.headings
     absent = page.text.partition("Not produced in this run: ")[2]
-    assert absent.startswith("table3: Code generation; figures; choice of settings.")
+    assert absent.startswith("Table 3: Code generation; figures; choice of settings.")
 
 
 def test_a_configuration_without_extras_has_a_page(plain, write, tmp_path):
@@ -276,10 +297,12 @@ def test_a_configuration_without_extras_has_a_page(plain, write, tmp_path):
     [
         ("claims.csv", "id\nx\n"),
         ("claims.csv", ""),
+        ("times.json", "{}"),
         ("tables/table2.html", "<p>half a page"),
         ("tables/theory.csv", "id,verdict\nx,holds\n"),
         ("tables/gradient_variance.csv", "student,accuracy\nx,y\n"),
         ("tables/sweep.csv", "pair\nx\n"),
+        ("tables/budget.csv", "pair,method\nqwen2-math,other\n"),
         ("tables/sandbox_audit.csv", "name\nx\n"),
         ("figures/figure1.svg", "<svg"),
         ("figures/captions.md", "No caption."),
@@ -302,6 +325,37 @@ def test_settings_say_what_was_run(settings, plain):
     assert set(settings.methods) <= set(plain["methods"])
     assert "gemma2-instruct" not in settings.pairs
     assert set(settings.pairs) == {pair for pair, _ in runs}
+
+
+def test_pairs_that_differ_in_a_setting_are_named(plain):
+    for pair in plain["pairs"].values():
+        pair["settings"] = {}
+    plain["training"] |= {"steps_per_round": 40, "prompts_per_step": 16}
+    plain["rollout"] |= {"samples_per_prompt": 4}
+    plain |= {"rounds": 1, "advantage": {"normalization": "group"}}
+    code, words_ = plain["pairs"]["deepseek-coder"], plain["pairs"]["qwen2-instruct"]
+    code["settings"] = {
+        "training": {"prompts_per_step": 8},
+        "advantage": {"normalization": "batch"},
+    }
+    words_["settings"] = {"advantage": {"normalization": "batch"}}
+    settings = page_settings(validate(Config, plain, "configuration"))
+    said = words.protocol(settings)
+    math = [plain["pairs"][name]["label"] for name in ("qwen2-math", "qwen2.5-math")]
+    of_16 = [pair.label for pair in settings.pairs.values() if pair.label != code["label"]]
+    assert set(math) < set(of_16)
+    budget = "40 optimizer steps (1 round) of {} prompts, with 4 samples for each prompt and side."
+    assert [line for line in said if line.startswith("Budget")] == [
+        f"Budget ({', '.join(of_16)}): {budget.format(16)}",
+        f"Budget ({code['label']}): {budget.format(8)}",
+    ]
+    rewards = [line.partition("; ")[0] for line in said if line.startswith("Rewards")]
+    assert sorted(rewards) == [
+        f"Rewards ({code['label']}, {words_['label']}): normalised by batch",
+        f"Rewards ({', '.join(math)}): normalised by group",
+    ]
+    # What all pairs share is said once, without their names.
+    assert len([line for line in said if line.startswith("Training: ")]) == 1
 
 
 def test_every_method_is_put_into_words(methods):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 
 import pytest
@@ -29,8 +30,14 @@ SETTINGS = {
     },
     "seeds": 3,
     "rounds": 2,
-    "training": {"learning_rate": 0.004, "steps_per_round": 20, "prompts_per_step": 16},
-    "rollout": {"samples_per_prompt": 4, "max_new_tokens": 8},
+    "sections": {
+        "p": {
+            "training": {"learning_rate": 0.004, "steps_per_round": 20, "prompts_per_step": 16},
+            "rollout": {"samples_per_prompt": 4, "max_new_tokens": 8},
+            "advantage": {},
+            "skewness": {},
+        }
+    },
 }
 TRIES = """\
 pair,method,learning_rate,options,greedy,sampled,chosen
@@ -82,6 +89,25 @@ def test_how_it_was_chosen_is_said(make):
         "40 updates of the student, 16 prompts an update, and 4 samples",
     ):
         assert words in text
+
+
+def test_pairs_with_other_budgets_are_named(tmp_path):
+    settings = copy.deepcopy(SETTINGS)
+    settings["pairs"] |= {"r": "Code", "s": "Like p"}
+    settings["sections"] |= {"r": copy.deepcopy(settings["sections"]["p"])}
+    settings["sections"] |= {"s": settings["sections"]["p"]}
+    settings["sections"]["r"]["training"]["prompts_per_step"] = 8
+    tries = []
+    for pair in "prs":
+        tries.append(tmp_path / f"{pair}.csv")
+        tries[-1].write_text(TRIES.replace("\np,", f"\n{pair},"))
+    settings = validated_json(SweepTableSettings, json.dumps(settings))
+    sweep_table(settings, tries, tmp_path / "sweep")
+    text = " ".join((tmp_path / "sweep.md").read_text().split())
+    assert "16 prompts an update, and 4 samples of a prompt (Big → Small, Like p); 40" in text
+    assert (
+        "40 updates of the student, 8 prompts an update, and 4 samples of a prompt (Code)." in text
+    )
 
 
 def test_the_csv_file_is_read_as_it_was_written(make):

@@ -159,6 +159,29 @@ def test_notes_say_what_a_reader_needs(small):
     assert "†" not in text and "‡" not in text
 
 
+def test_worked_answers_are_an_oracle_where_the_teacher_errs_systematically(small):
+    def notes(**changes):
+        return " ".join(text_of(small.build(**changes), ".md").split())
+
+    oracle = "have an oracle that the other methods do not have"
+    assert "R&D 7B → 100% 1B errs systematically" in notes(misled=["two"])
+    assert f"there SFT (trained on worked answers) {oracle}." in notes(misled=["two"])
+    # Where no teacher does, or nobody trains on worked answers, there is nothing to say.
+    assert oracle not in notes()
+    assert oracle not in notes(misled=["two"], systems=["student", "seqkd", "askd"])
+    assert oracle not in notes(misled=["two"], pairs=["one"])
+
+
+def test_options_that_were_chosen_for_a_pair_are_named(small):
+    chosen = {"two": {"askd": {"tgo.skewness": 0.5, "projection.beta": 2}}}
+    text = " ".join(text_of(small.build(chosen=chosen), ".md").split())
+    assert (
+        "- Chosen on validation prompts for R&D 7B → 100% 1B: ASKD with tgo skewness 0.5, "
+        "projection beta 2. - " in text
+    )
+    assert text.count("Chosen on validation prompts") == 1
+
+
 def test_rewards_are_shown_and_not_whether_an_answer_is_called_correct(small):
     """Half a win counts half."""
     path = small.items_path("one", "askd", 0, "easy")

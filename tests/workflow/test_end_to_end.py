@@ -85,6 +85,7 @@ def test_every_report_is_made(finished):
         "figures/curves.svg",
         "tables/gradient_variance.csv",
         "tables/theory.csv",
+        "tables/budget.md",
         "tables/sandbox_audit.csv",
         "report.html",
         "times.csv",

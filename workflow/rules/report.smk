@@ -1,4 +1,4 @@
-"""Needs the items of all systems; makes results/SCALE/tables and the times of all stages."""
+"""Needs the items of all systems; makes results/SCALE/tables, the audit and the choice of settings."""
 
 
 rule table:
@@ -29,30 +29,6 @@ rule table:
     shell:
         "python -m askd table --settings {params.settings:q} {params.paper}"
         " --output {params.folder} {params.audit} > {log} 2>&1"
-
-
-rule times:
-    input:
-        expand(f"{LAYOUT.root}/tables/{{table}}.csv", table=CONFIG.tables),
-    output:
-        multiext(f"{LAYOUT.root}/times", ".csv", ".md"),
-    log:
-        f"{LAYOUT.logs}/times.log",
-    benchmark:
-        f"{LAYOUT.benchmarks}/times/all.tsv"
-    conda:
-        "../../envs/report.yaml"
-    resources:
-        **LIGHT_JOB,
-    params:
-        benchmarks=LAYOUT.benchmarks,
-        output=subpath(output[0], strip_suffix=".csv"),
-        code=digest("askd.reporting.times"),
-    message:
-        "Times of all stages"
-    shell:
-        "python -m askd times --benchmarks {params.benchmarks} --output {params.output}"
-        " > {log} 2>&1"
 
 
 rule sandbox_audit:
@@ -99,20 +75,3 @@ rule tune:
     shell:
         "python -m askd tune --settings {params.settings:q}"
         " --tries {output.tries} --tuned {output.tuned} > {log} 2>&1"
-
-
-rule publish_sandbox_audit:
-    input:
-        f"{LAYOUT.root}/tables/sandbox_audit.md",
-    output:
-        ROOT / "docs" / "results" / "sandbox_audit.md",
-    log:
-        f"{LAYOUT.logs}/publish_sandbox_audit.log",
-    conda:
-        "../../envs/report.yaml"
-    resources:
-        **LIGHT_JOB,
-    message:
-        "Publish the audit of the sandbox"
-    shell:
-        "cat {input} > {output} 2> {log}"

@@ -7,6 +7,8 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from askd.artifacts import write_text
+from askd.reporting.headings import in_order, table_heading
+from askd.reporting.markdown import grid
 from askd.reporting.page import provenance, results, words
 from askd.reporting.page.blocks import Bullets, Grid, Section
 from askd.reporting.page.settings import PageSettings
@@ -22,7 +24,8 @@ _ENVIRONMENT = Environment(
 
 
 def report(settings: PageSettings, output: Path) -> None:
-    """Write the page from the files below the results of `settings`.
+    """Write the page from the files below the results of `settings`, and what it was made with as
+    provenance.md beside it.
 
     Equal files and an equal machine give equal bytes. What was not produced is left out, and named
     at the end.
@@ -31,8 +34,8 @@ def report(settings: PageSettings, output: Path) -> None:
         AskdError: a file is not what its stage writes.
     """
     tables = {
-        f"{name}: {table.title}": results.table(settings, name)
-        for name, table in settings.tables.items()
+        table_heading(name, settings.tables[name].title): results.table(settings, name)
+        for name in in_order(settings.tables)
     }
     optional = {
         "the paper's claims": results.claims(settings),
@@ -42,18 +45,20 @@ def report(settings: PageSettings, output: Path) -> None:
         "gradient variance": results.gradient_variance(settings),
         "the paper's statements": results.theory(settings),
         "choice of settings": results.sweep(settings),
+        "what a training step uses": results.budget(settings),
         "audit of the sandbox": results.sandbox(settings),
         "time per stage": results.times(settings),
     }
     found = {name: section for name, section in optional.items() if section is not None}
     claims = found.pop("the paper's claims", None)
     shown = [found.pop(name) for name in tables if name in found]
+    made = made_with(settings)
     sections = [
         *([claims] if claims else []),
         run(settings),
         *([Section("tables", "Tables", parts=shown)] if shown else []),
         *found.values(),
-        made_with(settings),
+        made,
     ]
     text = _ENVIRONMENT.get_template("page.html.jinja").render(
         settings=settings,
@@ -61,6 +66,15 @@ def report(settings: PageSettings, output: Path) -> None:
         absent=[name for name, section in optional.items() if section is None],
     )
     write_text(output, text)
+    write_text(output.with_name("provenance.md"), _markdown(made))
+
+
+def _markdown(section: Section) -> str:
+    """A section of grids as Markdown."""
+    blocks = [f"# {section.title}"]
+    for block in section.blocks:
+        blocks += [f"## {block.caption}", grid(block.header, block.rows)]
+    return "\n\n".join(blocks) + "\n"
 
 
 def run(settings: PageSettings) -> Section:

@@ -12,9 +12,12 @@ from pathlib import Path
 from markupsafe import Markup, escape
 
 from askd.errors import AskdError
+from askd.reporting.budget import HEADINGS as HEADINGS_OF_BUDGET
+from askd.reporting.budget import READING as READING_OF_BUDGET
 from askd.reporting.captions import audit_note
 from askd.reporting.claims_measured import DEFINITION, VERDICTS
 from askd.reporting.gradient_variance import HEADINGS, READING, SIDES
+from askd.reporting.headings import table_heading
 from askd.reporting.page.blocks import (
     Block,
     Bullets,
@@ -27,7 +30,9 @@ from askd.reporting.page.blocks import (
 )
 from askd.reporting.page.settings import PageSettings
 from askd.reporting.page.svg import inline
+from askd.reporting.publish import paragraph_of
 from askd.reporting.sweep_table import Tried, notes, pair_grid, read_sweep
+from askd.reporting.times import read_whole_run
 
 _PICTURES = ("figure1", "figure2")
 _CLAIM_NOTES = (
@@ -111,7 +116,7 @@ def table(settings: PageSettings, name: str) -> Section | None:
     shown, *folded = re.split(r"<h2>(.*?)</h2>", body[1])
     return Section(
         f"tables-{name}",
-        f"{name}: {settings.tables[name].title}",
+        table_heading(name, settings.tables[name].title),
         [
             Raw(Markup(shown)),
             *(
@@ -128,7 +133,9 @@ def figures(settings: PageSettings) -> Section | None:
     found = [name for name in _PICTURES if (folder / f"{name}.svg").is_file()]
     if settings.figures_pair is None or not found:
         return None
-    captions = _captions(folder / "captions.md")
+    captions = {
+        name: _inline_markdown(paragraph_of(folder / "captions.md", name)) for name in _PICTURES
+    }
     pair = settings.pairs[settings.figures_pair].label
     return Section(
         "figures",
@@ -231,8 +238,11 @@ def sweep(settings: PageSettings) -> Section | None:
                 settings.sweep,
                 settings.seeds,
                 settings.rounds,
-                settings.training,
-                settings.rollout,
+                {
+                    settings.pairs[pair].label: settings.sections[pair]
+                    for pair in dict.fromkeys(row.pair for row in rows)
+                    if pair in settings.sections
+                },
             )
         )
     ]
@@ -241,6 +251,24 @@ def sweep(settings: PageSettings) -> Section | None:
         label = settings.pairs[pair].label if pair in settings.pairs else pair
         blocks.append(Grid(label, header, [[_tried(entry) for entry in line] for line in lines]))
     return Section("sweep", "Choice of settings", blocks)
+
+
+def budget(settings: PageSettings) -> Section | None:
+    """What a training step of each method used, a table for each pair."""
+
+    def section(rows: list[dict[str, str]]) -> Section:
+        grids = []
+        for name, pair in settings.pairs.items():
+            own = [
+                (settings.methods[row["method"]].label, *list(row.values())[2:])
+                for row in rows
+                if row["pair"] == name
+            ]
+            if own:
+                grids.append(Grid(pair.label, HEADINGS_OF_BUDGET, own))
+        return Section("budget", "What a training step uses", [*grids, Bullets(READING_OF_BUDGET)])
+
+    return _from_csv(_root(settings) / "tables" / "budget.csv", section)
 
 
 def sandbox(settings: PageSettings) -> Section | None:
@@ -279,9 +307,9 @@ def times(settings: PageSettings) -> Section | None:
 
     def section(rows: list[dict[str, str]]) -> Section:
         header = ("Stage", "Jobs", "Seconds", "Seconds per job", "Largest memory, MB")
-        grid = Grid("Wall-clock time and memory", header, [tuple(row.values()) for row in rows])
-        note = "Seconds are added up over jobs, of which several may have run at once."
-        return Section("times", "Time per stage", [grid, Paragraph(note)])
+        grid = Grid("Time and memory", header, [tuple(row.values()) for row in rows])
+        notes = read_whole_run(_root(settings) / "times.json").notes
+        return Section("times", "Time per stage", [grid, Bullets(notes)])
 
     return _from_csv(_root(settings) / "times.csv", section)
 
@@ -314,24 +342,9 @@ def _picture(path: Path, name: str, caption: str | Markup) -> Picture:
     return Picture(Markup(inline(path, name, described_by)), caption, described_by)
 
 
-def _captions(path: Path) -> dict[str, Markup]:
-    """The captions of Figures 1 and 2 by the names of their files."""
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
-    captions = {
-        f"figure{match[1]}": _inline_markdown(paragraph)
-        for paragraph in text.split("\n\n")
-        if (match := re.match(r"\*\*Figure (\d+)\.\*\*", paragraph))
-    }
-    for name in _PICTURES:
-        if name not in captions:
-            raise AskdError(f"{path}: no caption of {name}; draw the figures again.")
-    return captions
-
-
 def _inline_markdown(text: str) -> Markup:
-    """Emphasis and line breaks of a paragraph that this project wrote."""
-    words = str(escape(" ".join(text.split())))
-    return Markup(re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", words))
+    """Emphasis of a paragraph that this project wrote."""
+    return Markup(re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", str(escape(text))))
 
 
 def _tried(entry: str | Tried | None) -> str | Markup:

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from askd.config import (
-    Advantage,
     Benchmark,
     Config,
     Evaluation,
     Method,
     Model,
     Pair,
-    Rollout,
-    Skewness,
+    PairSections,
     Strict,
     Sweep,
     Table,
     Task,
-    Training,
 )
 
 
@@ -50,10 +46,7 @@ class PageSettings(Strict):
     benchmarks: dict[str, Benchmark] = Field(description="Benchmarks of the tables.")
     tables: dict[str, Table] = Field(description="Tables.")
     runs: list[Run] = Field(description="What was trained.")
-    rollout: Rollout = Field(description="Sampling of training responses.")
-    advantage: Advantage = Field(description="Normalisation of rewards.")
-    skewness: Skewness = Field(description="Projection to skewness.")
-    training: Training = Field(description="Student training.")
+    sections: dict[str, PairSections] = Field(description="How each pair samples and trains.")
     evaluation: Evaluation = Field(description="Benchmark evaluation.")
     sweep: Sweep | None = Field(default=None, description="The sweep, where settings were chosen.")
     figures_pair: str | None = Field(default=None, description="Pair of Figures 1 and 2.")
@@ -101,10 +94,7 @@ def page_settings(config: Config) -> PageSettings:
         benchmarks={name: b for name, b in config.benchmarks.items() if name in benchmarks},
         tables=config.tables,
         runs=[_run(config, pair, method) for pair, method in trained],
-        rollout=config.rollout,
-        advantage=config.advantage,
-        skewness=config.skewness,
-        training=config.training,
+        sections={name: config.sections(name) for name in pairs},
         evaluation=config.evaluation,
         sweep=config.sweep if config.tuned else None,
         figures_pair=config.figures and config.figures.pair,
@@ -113,24 +103,9 @@ def page_settings(config: Config) -> PageSettings:
 
 
 def _run(config: Config, pair: str, name: str) -> Run:
-    written = config.methods[name].model_dump(mode="json")
-    own = config.method(pair, name).model_dump(mode="json")
     return Run(
         pair=pair,
         method=name,
         learning_rate=config.learning_rate(pair, name),
-        options=dict(_differences(written, own)),
+        options=config.chosen_options(pair, name),
     )
-
-
-def _differences(before: Any, after: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    """The values of `after` that `before` does not have, by dotted key."""
-    if isinstance(before, dict) and isinstance(after, dict):
-        for name, value in after.items():
-            yield from _differences(before.get(name), value, f"{key}.{name}".lstrip("."))
-    elif isinstance(after, dict):
-        for name, value in after.items():
-            if value is not None:
-                yield from _differences(None, value, f"{key}.{name}".lstrip("."))
-    elif before != after:
-        yield key, after

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from askd.config import (
@@ -13,13 +13,14 @@ from askd.config import (
     Model,
     ModelFromPackage,
     ModelFromSource,
+    PairSections,
     PretrainedFromScratch,
     PrunedModel,
     Task,
     Training,
 )
 from askd.reporting.page.settings import PageSettings, Run
-from askd.reporting.sweep_table import options_text
+from askd.reporting.sweep_table import grouped, options_text
 
 _SIDES = {
     "reference": "worked answers",
@@ -76,8 +77,7 @@ def sampling(method: Method) -> str:
 
 def run(one: Run) -> str:
     """The learning rate of a method on a pair, and the options that are the pair's own."""
-    options = options_text({key.replace(".", " "): value for key, value in one.options.items()})
-    return f"{one.learning_rate:g} {options}".rstrip()
+    return f"{one.learning_rate:g} {options_text(one.options)}".rstrip()
 
 
 def _term(term: Any) -> str:
@@ -155,29 +155,66 @@ def task(written: Task) -> tuple[str, str, str]:
 
 
 def protocol(settings: PageSettings) -> list[str]:
-    """How all methods were trained and evaluated."""
-    training, rollout, evaluation = settings.training, settings.rollout, settings.evaluation
-    updates = settings.rounds * training.steps_per_round
+    """How all methods were trained and evaluated; what differs between pairs, for each."""
+    evaluation = settings.evaluation
+
+    def each(heading: str, words: Callable[[PairSections], str]) -> list[str]:
+        """What `words` says of the pairs, once for all of which it says the same."""
+        said = grouped(
+            (words(sections), settings.pairs[name].label)
+            for name, sections in settings.sections.items()
+        )
+        return [
+            f"{heading}: {text}" if len(said) == 1 else f"{heading} ({', '.join(labels)}): {text}"
+            for text, labels in said.items()
+        ]
+
     return [
         f"Seeds: {_times(settings.seeds, 'training seed')} of each method; the teacher and the "
         "student before distillation are one model each.",
-        f"Training: {updates} optimizer steps ({_times(settings.rounds, 'round')}) of "
-        f"{training.prompts_per_step} prompts, AdamW with "
-        f"β = ({training.adam_betas[0]:g}, {training.adam_betas[1]:g}) and weight decay "
+        *each("Budget", lambda sections: _budget(sections, settings.rounds)),
+        *each("Training", lambda sections: _training(sections.training)),
+        *each("Samples", _samples),
+        *each("Rewards", _rewards),
+        f"Evaluation: the greedy answer and {evaluation.samples} samples of each item at "
+        f"temperature {evaluation.temperature:g} and top-p {evaluation.top_p:g}.",
+    ]
+
+
+def _budget(sections: PairSections, rounds: int) -> str:
+    training = sections.training
+    return (
+        f"{rounds * training.steps_per_round} optimizer steps ({_times(rounds, 'round')}) of "
+        f"{training.prompts_per_step} prompts, with {sections.rollout.samples_per_prompt} samples "
+        "for each prompt and side."
+    )
+
+
+def _training(training: Training) -> str:
+    return (
+        f"AdamW with β = ({training.adam_betas[0]:g}, {training.adam_betas[1]:g}) and weight decay "
         f"{training.weight_decay:g}, {training.warmup_steps} steps of warm-up, then a cosine to "
         f"{training.final_learning_rate:g} of the peak learning rate; gradients are clipped to "
         f"norm {training.max_grad_norm:g}. Losses are means over tokens"
         + (", then sequences. " if training.reduction == "sequence" else ". ")
-        + f"{_weights(training)}, in {training.dtype}.",
-        f"Samples: {rollout.samples_per_prompt} for each prompt and side, at temperature "
-        f"{rollout.temperature:g} and top-p {rollout.top_p:g}, of at most "
+        + f"{_weights(training)}, in {training.dtype}."
+    )
+
+
+def _samples(sections: PairSections) -> str:
+    rollout = sections.rollout
+    return (
+        f"at temperature {rollout.temperature:g} and top-p {rollout.top_p:g}, of at most "
         f"{rollout.max_new_tokens} tokens; student outputs are sampled "
-        f"{_refresh(training.refresh_every)}.",
-        f"Rewards: normalised by {settings.advantage.normalization}; the skewness is "
-        f"α = Φ(β A) with β = {settings.skewness.beta:g} unless a method has its own.",
-        f"Evaluation: the greedy answer and {evaluation.samples} samples of each item at "
-        f"temperature {evaluation.temperature:g} and top-p {evaluation.top_p:g}.",
-    ]
+        f"{_refresh(sections.training.refresh_every)}, unless a method says otherwise."
+    )
+
+
+def _rewards(sections: PairSections) -> str:
+    return (
+        f"normalised by {sections.advantage.normalization}; the skewness is α = Φ(β A) with "
+        f"β = {sections.skewness.beta:g}, unless a method has a projection of its own."
+    )
 
 
 def hexadecimal(digits: str) -> str:
