@@ -56,6 +56,7 @@ rule publish:
     input:
         pages=[
             *(rules.claims.output[1:] if PAGE_PAPER else []),
+            *(rules.contrast.output[1:] if PAGE_PAPER else []),
             *expand(f"{LAYOUT.root}/tables/{{table}}.md", table=CONFIG.tables),
             *(rules.variance.output[1:] if CONFIG.estimators else []),
             *(rules.theory.output[1:] if PAGE_PAPER else []),

@@ -59,6 +59,7 @@ rule report:
     input:
         tables=expand("{table}{ending}", table=PAGE_TABLES, ending=[".csv", ".html"]),
         claims=rules.claims.output if PAGE_PAPER else [],
+        contrast=rules.contrast.output if PAGE_PAPER else [],
         theory=rules.theory.output if PAGE_PAPER else [],
         times=rules.times.output,
         figures=rules.figures.output if CONFIG.figures else [],
