@@ -106,8 +106,10 @@ def measure(
             ours = [block[:, mask] for block, mask in zip(ours, wrong, strict=True)]
             theirs = [block[:, mask] for block, mask in zip(theirs, wrong, strict=True)]
         if contrast.than is not None:
-            # Swapped, the second difference enters the mean of both with the other sign.
-            ours[1], theirs[1] = theirs[1], ours[1]
+            # Swapped, the second difference enters the mean of both with the other sign; what has
+            # one run, such as the student before distillation, has it beside each of the other's.
+            first, second = map(np.broadcast_arrays, ours, theirs)
+            ours, theirs = [first[0], second[1]], [first[1], second[0]]
         pairs[contrast] = (ours, theirs)
     tests = [_test(contrast, *pair) for contrast, pair in pairs.items()]
     return [

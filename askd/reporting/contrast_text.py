@@ -109,7 +109,7 @@ def _said(rows: Sequence[Row], first: Sequence[Row]) -> Iterator[str]:
         return
     for other in dict.fromkeys(row.against for row in run):
         own = [row for row in run if row.against == other]
-        yield f"{own[0].method} is {_counts(own)} than {other}."
+        yield f"{own[0].method} against {other} is {_counts(own)}."
     yield _CONCLUSIONS[rows[0].kind](run)
     if rows[0].kind == REMEDY and rows[0].method == first[0].method:
         yield f"{first[0].method} is without it here."
@@ -117,7 +117,7 @@ def _said(rows: Sequence[Row], first: Sequence[Row]) -> Iterator[str]:
 
 def _counts(rows: Sequence[Row]) -> str:
     """How often each verdict fell, such as `better on 1 and worse on 2 of 3 pairs (greedy)`."""
-    texts = []
+    metrics: dict[str, list[str]] = {}
     for metric in METRICS:
         own = [row.verdict for row in rows if row.metric == metric]
         if own:
@@ -125,8 +125,8 @@ def _counts(rows: Sequence[Row]) -> str:
             parts = [f"{name} on {count[name]}" for name in (BETTER, WORSE) if count[name]]
             text = " and ".join(parts) or f"neither {BETTER} nor {WORSE} on any"
             pairs = "pair" if len(own) == 1 else "pairs"
-            texts.append(f"{text} of {len(own)} {pairs} ({metric})")
-    return ", ".join(texts)
+            metrics.setdefault(f"{text} of {len(own)} {pairs}", []).append(metric)
+    return ", ".join(f"{text} ({' and '.join(names)})" for text, names in metrics.items())
 
 
 def _of_comparison(rows: Sequence[Row]) -> str:
@@ -170,8 +170,8 @@ def _on_condition(rows: Sequence[Row], first: Sequence[Row]) -> Iterator[str]:
         if own:
             state = f"{verdict} than" if verdict != NOT_RESOLVED else "not resolved from"
             yield (
-                f"Where {rows[0].method} is {state} {rows[0].against}, {own[0].method} is "
-                f"{_counts(own)} than {own[0].against}, by "
+                f"Where {rows[0].method} is {state} {rows[0].against}, {own[0].method} against "
+                f"{own[0].against} is {_counts(own)}, by "
                 f"{_signed(fmean(float(row.difference) for row in own))} points in the mean."
             )
 

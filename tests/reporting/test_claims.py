@@ -233,6 +233,11 @@ def test_gains_on_one_benchmark_against_those_on_another(run):
     less = compare("good", "base", benchmarks=["easy"], than="hard")
     assert run.row(less)["verdict"] == "opposite"
     assert run.row({**more, "items": "teacher-wrong"})["weakest"].endswith("teacher is wrong")
+    over_student = compare("base", "student", benchmarks=["hard"], than="easy")  # of one run
+    own = [run.row({**over_student, "benchmarks": [name], "than": None}) for name in BENCHMARKS]
+    gains = [float(one["effect"]) for one in own]
+    effect = float(run.row(over_student)["effect"])
+    assert effect == pytest.approx(gains[1] - gains[0], abs=0.011) and effect < -10
 
 
 def test_the_weakest_comparison_is_printed(run):

@@ -139,18 +139,24 @@ def test_sentences_follow_from_the_verdicts(run, tmp_path):
     texts = sentences(run())
     counts = "better on 1 and worse on 1 of 2 pairs"
     assert texts[0] == (
-        f"main (new against old): new is {counts} (greedy), {counts} (sampled) than old. "
+        f"main (new against old): new against old is {counts} (greedy and sampled). "
         "It is above on some, not on all."
     )
     assert texts[2].endswith(
-        "of 2 pairs (sampled) than new. So it costs accuracy where it is at work."
+        "better on 1 of 2 pairs (greedy and sampled). So it costs accuracy where it is at work."
     )
-    assert "Where teacher is better than student, new is better on 1 of 1 pair (greedy)" in texts[3]
-    assert "Where teacher is worse than student, new is worse on 1 of 1 pair (greedy)" in texts[3]
+    assert (
+        "Where teacher is better than student, new against old is better on 1 of 1 pair (g"
+        in texts[3]
+    )
+    assert (
+        "Where teacher is worse than student, new against old is worse on 1 of 1 pair (g"
+        in texts[3]
+    )
     assert texts[4].endswith("So the outcome turns with it.") and "two −" in texts[4]
     assert texts[5] == "age (stale): this run does not have it."
     text = " ".join((tmp_path / "out.md").read_text().split())
-    assert text.startswith("# new against old - main (new against old): new is better")
+    assert text.startswith("# new against old - main (new against old): new against old is")
     assert all(sentence in text for sentence in texts)
 
 

@@ -256,7 +256,7 @@ def test_what_was_found_is_shown(results, write, settings):
         "Verdicts on the claims",
         "p < q on <all> tokens",
         "−1.50 [−2.00, −1.00]",
-        "new is worse on 1 of 1 pair (greedy) than old. It is above nowhere.",
+        "new against old is worse on 1 of 1 pair (greedy). It is above nowhere.",
         "−2.50 [−4.00, −1.00] < 0.001 worse",
         "age (stale outputs): this run does not have it.",
         "One & only, p > q.",
