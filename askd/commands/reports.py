@@ -53,6 +53,20 @@ def claims(
 
 
 @app.command()
+def contrast(
+    settings: Settings,
+    claims: Annotated[Path, option("YAML file of the claims, with the section `summary`.")],
+    output: Annotated[Path, option("Files to write, without their endings csv and md.")],
+) -> None:
+    """Write one method against another over all tables, and what may be the cause."""
+    from askd.config import validated_json
+    from askd.reporting.claims import ClaimsSettings
+    from askd.reporting.contrast import contrast as run
+
+    run(validated_json(ClaimsSettings, settings), claims, output)
+
+
+@app.command()
 def tune(
     settings: Settings,
     tries: Annotated[Path, option("CSV file to write: every try.")],

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,25 +11,13 @@ from pydantic import Field
 
 from askd.artifacts import write_text
 from askd.config import Strict, Table, validate
-from askd.config.claims import ClaimedFact, Claims
+from askd.config.claims import Claims
 from askd.errors import AskdError
-from askd.reporting.claims_measured import (
-    NOT_RUN,
-    NOT_TESTED,
-    measure,
-    share_verdict,
-    verdict,
-)
-from askd.reporting.claims_paper import (
-    Contrast,
-    PaperTable,
-    contrasts,
-    paper_text,
-    read_tables,
-    resolves_text,
-)
-from askd.reporting.claims_text import Row, as_csv, as_markdown
-from askd.reporting.outcomes import METRICS, Outcomes, load
+from askd.reporting.claims_measured import Measured, measure, verdict
+from askd.reporting.claims_paper import contrasts, paper_text, read_tables, resolves_text
+from askd.reporting.claims_stages import decided_elsewhere
+from askd.reporting.claims_text import Row, as_csv, as_markdown, points
+from askd.reporting.outcomes import METRICS, load
 
 
 class ClaimsSettings(Strict):
@@ -46,8 +33,8 @@ def claims(settings: ClaimsSettings, path: Path, output: Path) -> None:
     """Write the verdict on each claim of `path` as OUTPUT.{csv,md}.
 
     The paper's tables are in the folder paper_tables beside `path`. Verdicts are computed from the
-    answers of this run, and from the shares in figures/facts.csv below its results, if there are
-    any; `askd.reporting.claims_measured.DEFINITION` says how.
+    answers of this run, and from what other stages wrote below its results, if they did;
+    `askd.reporting.claims_measured.DEFINITION` says how.
 
     Raises:
         AskdError: the file is missing, malformed or has an unknown name, or outcomes are missing.
@@ -74,48 +61,37 @@ def _rows(settings: ClaimsSettings, written: Claims, path: Path) -> Iterator[Row
         claim.id: contrasts(claim, paper, settings.methods, str(path)) for claim in written.claims
     }
     results = Path(settings.results)
-    used = sorted({claim.table for claim in written.claims} & set(settings.tables))
-    outcomes = {name: load(settings.tables[name], settings.seeds, results) for name in used}
-    facts = _read_facts(results / "figures" / "facts.csv")
+    used = {contrast.table for compared in found.values() for contrast in compared}
+    outcomes = {
+        name: load(settings.tables[name], settings.seeds, results)
+        for name in sorted(used & set(settings.tables))
+    }
     for claim in written.claims:
         row = Row(claim.id, claim.section, claim.words, note=claim.note)
-        if claim.untested is not None:
-            note = f"{claim.untested} {claim.note}".strip()
-            yield replace(row, verdict=NOT_TESTED, note=note)
-        elif claim.fact is not None:
-            yield _with_share(row, claim.fact, facts)
-        else:
-            compared = found[claim.id]
-            yield _with_comparisons(
-                replace(
-                    row,
-                    table=claim.table,
-                    paper=paper_text(compared, paper[claim.table]),
-                    paper_resolves=resolves_text(compared, paper[claim.table], written.items),
-                ),
-                compared,
-                paper[claim.table],
-                settings.tables.get(claim.table),
-                outcomes.get(claim.table),
-            )
+        compared = found[claim.id]
+        if not compared:
+            yield replace(row, **decided_elsewhere(claim, results))
+            continue
+        row = replace(
+            row,
+            table=", ".join(dict.fromkeys(contrast.table for contrast in compared)),
+            paper=paper_text(compared, paper),
+            paper_resolves=resolves_text(compared, paper, written.items),
+        )
+        greedy, sampled = (
+            measure(compared, paper, settings.tables, outcomes, metric) for metric in METRICS
+        )
+        yield _with_comparisons(row, len(compared), greedy, sampled)
 
 
 def _with_comparisons(
-    row: Row,
-    compared: Sequence[Contrast],
-    paper: PaperTable,
-    table: Table | None,
-    outcomes: Outcomes | None,
+    row: Row, planned: int, greedy: Sequence[Measured], sampled: Sequence[Measured]
 ) -> Row:
-    greedy, sampled = (
-        [] if table is None else measure(compared, paper, table, outcomes, metric)
-        for metric in METRICS
-    )
     row = replace(
         row,
-        comparisons=f"{len(greedy)} of {len(compared)}",
-        verdict=verdict(greedy, len(compared)),
-        verdict_sampled=verdict(sampled, len(compared)),
+        comparisons=f"{len(greedy)} of {planned}",
+        verdict=verdict(greedy, planned),
+        verdict_sampled=verdict(sampled, planned),
     )
     if not greedy:
         return row
@@ -123,43 +99,10 @@ def _with_comparisons(
     return replace(
         row,
         weakest=str(weakest.contrast),
-        effect=_points(weakest.test.difference),
-        ci_low=_points(weakest.test.ci_low),
-        ci_high=_points(weakest.test.ci_high),
+        effect=points(weakest.test.difference),
+        ci_low=points(weakest.test.ci_low),
+        ci_high=points(weakest.test.ci_high),
         p_holm=f"{weakest.p_holm:.4g}",
         seeds_needed=weakest.seeds_needed,
         seeds_needed_paper=weakest.seeds_needed_paper,
     )
-
-
-def _with_share(row: Row, fact: ClaimedFact, facts: Mapping[str, Sequence[float]]) -> Row:
-    if fact.name not in facts:
-        return replace(row, verdict=NOT_RUN)
-    value, ci_low, ci_high, count = facts[fact.name]
-    return replace(
-        row,
-        comparisons=f"n = {count:.0f}",
-        weakest=f"share {fact.name}",
-        effect=_points(value),
-        ci_low=_points(ci_low),
-        ci_high=_points(ci_high),
-        verdict=share_verdict(fact, value, ci_low, ci_high),
-    )
-
-
-def _read_facts(path: Path) -> dict[str, Sequence[float]]:
-    """Value, limits and count of each measured share; none where no figures were made."""
-    if not path.is_file():
-        return {}
-    with path.open(encoding="utf-8", newline="") as file:
-        try:
-            return {
-                row["name"]: [float(row[key]) for key in ("value", "ci_low", "ci_high", "n")]
-                for row in csv.DictReader(file)
-            }
-        except (KeyError, TypeError, ValueError) as error:
-            raise AskdError(f"{path}: no file of measured shares ({error}).") from error
-
-
-def _points(fraction: float) -> str:
-    return f"{round(100 * fraction, 2) + 0.0:.2f}"  # adding zero turns -0.0 into 0.0

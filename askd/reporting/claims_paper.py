@@ -32,21 +32,34 @@ class PaperTable:
         """The benchmarks that a column is the unweighted mean of."""
         return self.names(2) if benchmark == AVERAGE else [benchmark]
 
+    @property
+    def digits(self) -> int:
+        """Decimals that it is printed with."""
+        return 1 if all(round(value, 1) == value for value in self.numbers.values()) else 2
+
 
 @dataclass(frozen=True)
 class Contrast:
-    """One comparison of a claim: `method` is claimed to be above `against`."""
+    """One comparison of a claim: `method` is claimed to be above `against`, on `benchmark`.
+
+    With `than`, it is claimed to be so by more than on that benchmark. `members` are the benchmarks
+    whose answers enter.
+    """
 
     method: str
     against: str
+    table: str
     pair: str
     benchmark: str
+    than: str | None
+    members: tuple[str, ...]
     stated: float | None
     teacher_wrong: bool
 
     def __str__(self) -> str:
+        more = f" more than {self.than}" if self.than is not None else ""
         items = ", where the teacher is wrong" if self.teacher_wrong else ""
-        return f"{self.method} − {self.against}, {self.pair}, {self.benchmark}{items}"
+        return f"{self.method} − {self.against}, {self.pair}, {self.benchmark}{more}{items}"
 
 
 def read_tables(folder: Path, benchmarks: Collection[str]) -> dict[str, PaperTable]:
@@ -75,96 +88,121 @@ def contrasts(
                     f"{where}, claim {claim.id}: unknown {kind} {name!r}; {nearest(name, known)}"
                 )
 
-    if claim.table is None:
-        return []
-    check("table", [claim.table], tables)
-    table = tables[claim.table]
-    systems = {*table.names(1), *methods, *UNTRAINED}
     found = []
     for comparison in claim.comparisons:
-        check("method", [comparison.method, *comparison.against], systems)
+        name = comparison.table or claim.table
+        check("table", [name], tables)
+        table = tables[name]
+        check(
+            "method",
+            [comparison.method, *comparison.against],
+            {*table.names(1), *methods, *UNTRAINED},
+        )
         check("pair", comparison.pairs, table.names(0))
         check("benchmark", comparison.benchmarks, [*table.names(2), AVERAGE])
+        than = comparison.than
+        check("benchmark", [] if than is None else [than], table.names(2))
+        others = [one for one in table.names(1) if one not in (comparison.method, *UNTRAINED)]
         found += [
             Contrast(
                 comparison.method,
                 other,
+                name,
                 pair,
                 benchmark,
+                than,
+                tuple(table.members(benchmark) if than is None else (benchmark, than)),
                 comparison.effect,
                 comparison.items == "teacher-wrong",
             )
             for pair in comparison.pairs or table.names(0)
             for benchmark in comparison.benchmarks or table.names(2)
-            for other in comparison.against
+            for other in comparison.against or others
         ]
     return found
 
 
-def printed(contrast: Contrast, table: PaperTable) -> tuple[float, float] | None:
-    """The paper's accuracies (%) of both systems, if it prints them for the same items."""
+def printed(contrast: Contrast, tables: Mapping[str, PaperTable]) -> tuple[float, float] | None:
+    """The paper's accuracies (%) of both systems, if it prints them for the same items.
+
+    With `than`, the differences of the systems on either benchmark.
+    """
+    numbers = tables[contrast.table].numbers
+    columns = [contrast.benchmark, *([contrast.than] if contrast.than is not None else [])]
     keys = [
-        (contrast.pair, name, contrast.benchmark) for name in (contrast.method, contrast.against)
+        [(contrast.pair, name, column) for name in (contrast.method, contrast.against)]
+        for column in columns
     ]
-    if contrast.teacher_wrong or not all(key in table.numbers for key in keys):
+    if contrast.teacher_wrong or not all(key in numbers for pair in keys for key in pair):
         return None
-    return table.numbers[keys[0]], table.numbers[keys[1]]
+    if contrast.than is None:
+        ((ours, theirs),) = keys
+        return numbers[ours], numbers[theirs]
+    first, second = (numbers[ours] - numbers[theirs] for ours, theirs in keys)
+    return first, second
 
 
-def claimed_effect(contrast: Contrast, table: PaperTable) -> float | None:
+def claimed_effect(contrast: Contrast, tables: Mapping[str, PaperTable]) -> float | None:
     """The claimed difference in points: as the words state it, else that of the paper's table.
 
     None where there is no number, or where the table's has not the sign of the words.
     """
     if contrast.stated is not None:
         return contrast.stated
-    numbers = printed(contrast, table)
+    numbers = printed(contrast, tables)
     if numbers is None or numbers[0] <= numbers[1]:
         return None
     return numbers[0] - numbers[1]
 
 
 def smallest_resolved(
-    contrast: Contrast, table: PaperTable, items: Mapping[str, int]
+    contrast: Contrast, tables: Mapping[str, PaperTable], items: Mapping[str, int]
 ) -> float | None:
     """The difference (points) that one run of each system resolves on the paper's items.
 
         1.96 sqrt(sum over benchmarks of (a (1 - a) + b (1 - b)) / n) / number of benchmarks
 
     for two independent proportions a and b, 95 %, two-sided: the paper reports one run of each
-    system and no intervals. None where the paper prints no accuracies.
+    system and no intervals. Two differences that are compared (`than`) are not divided. None where
+    the paper prints no accuracies.
     """
     variance = 0.0
-    members = table.members(contrast.benchmark)
-    for benchmark in members:
+    numbers = tables[contrast.table].numbers
+    for benchmark in contrast.members:
         for method in (contrast.method, contrast.against):
-            percent = table.numbers.get((contrast.pair, method, benchmark))
+            percent = numbers.get((contrast.pair, method, benchmark))
             if percent is None or contrast.teacher_wrong:
                 return None
             variance += percent / 100 * (1 - percent / 100) / items[benchmark]
-    return float(100 * ndtri(0.975) * sqrt(variance) / len(members))
+    parts = len(contrast.members) if contrast.than is None else 1
+    return float(100 * ndtri(0.975) * sqrt(variance) / parts)
 
 
-def paper_text(found: Sequence[Contrast], table: PaperTable) -> str:
+def paper_text(found: Sequence[Contrast], tables: Mapping[str, PaperTable]) -> str:
     """The paper's numbers of the comparison with the smallest difference, and how many agree."""
-    numbers = [pair for contrast in found if (pair := printed(contrast, table)) is not None]
+    numbers = [
+        (*pair, tables[contrast.table].digits)
+        for contrast in found
+        if (pair := printed(contrast, tables)) is not None
+    ]
     if not numbers:
         return ""
-    ours, theirs = min(numbers, key=lambda pair: pair[0] - pair[1])
-    digits = 1 if all(round(value, 1) == value for value in table.numbers.values()) else 2
+    ours, theirs, digits = min(numbers, key=lambda pair: pair[0] - pair[1])
     difference = round(ours - theirs, digits) + 0.0  # adding zero turns -0.0 into 0.0
     text = f"{ours:.{digits}f} vs {theirs:.{digits}f} ({difference:+.{digits}f})".replace("-", "−")
     if len(numbers) == 1:
         return text
-    agree = sum(ours > theirs for ours, theirs in numbers)
+    agree = sum(ours > theirs for ours, theirs, _ in numbers)
     return f"{agree} of {len(numbers)} as claimed; least: {text}"
 
 
-def resolves_text(found: Sequence[Contrast], table: PaperTable, items: Mapping[str, int]) -> str:
+def resolves_text(
+    found: Sequence[Contrast], tables: Mapping[str, PaperTable], items: Mapping[str, int]
+) -> str:
     """Whether one run on the paper's items resolves its differences, and what it takes."""
     checked = []
     for contrast in found:
-        numbers, needed = printed(contrast, table), smallest_resolved(contrast, table, items)
+        numbers, needed = printed(contrast, tables), smallest_resolved(contrast, tables, items)
         if numbers is not None and needed is not None:
             checked.append((numbers[0] - numbers[1], needed))
     if not checked:

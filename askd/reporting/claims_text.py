@@ -16,9 +16,10 @@ COMMAND = "snakemake claims"
 
 _NOTES = (
     "Effects are percentage points of accuracy, positive as claimed, with the 95 % confidence "
-    "interval over training seeds and items; shares are in %. The weakest comparison is the one "
-    "with the smallest effect. Verdict is on greedy answers, the metric of the paper; sampled on "
-    "the mean over the samples of each item.",
+    "interval over training seeds and items; of `more than`, differences of two such differences. "
+    "Shares are in %, other facts in their own unit, and noise is a ratio. The weakest comparison "
+    "is the one with the smallest effect. Verdict is on greedy answers, the metric of the paper; "
+    "sampled on the mean over the samples of each item.",
     "Its numbers: the paper's, of the comparison with the smallest difference. They come from "
     "other models and other data.",
     "Resolved by its items: whether the paper's differences exceed what one run of each system can "
@@ -26,8 +27,8 @@ _NOTES = (
     "answers, which are not published), and the difference that this needs, in "
     "points. Items: {items}. The paper does not state them; these are the sizes of the public test "
     "sets, of MBPP in EvalPlus's version, and for UltraFeedback the number that DistiLLM-2 uses.",
-    "Run: comparisons that this run has, of those that the claim makes; or the tokens or sequences "
-    "of a share.",
+    "Run: comparisons that this run has, of those that the claim makes; or the tokens or outputs "
+    "behind a fact.",
     "Seeds needed: training seeds that would resolve the weakest comparison by itself on the items "
     "at hand (two-sided 5 %, power 80 %), for the effect as measured / as the paper claims it; "
     "`more items` where the items alone are too few. The spread that it rests on is itself known "
@@ -107,6 +108,11 @@ def as_markdown(rows: Sequence[Row], seeds: int, items: Mapping[str, int]) -> st
         )
         + "\n"
     )
+
+
+def points(fraction: float) -> str:
+    """A fraction in percentage points."""
+    return f"{round(100 * fraction, 2) + 0.0:.2f}"  # adding zero turns -0.0 into 0.0
 
 
 def _cells(row: Row) -> Sequence[str]:

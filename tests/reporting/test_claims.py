@@ -12,6 +12,8 @@ from askd.artifacts import ITEMS, read_table, table_from_rows, write_table
 from askd.config import Table
 from askd.errors import AskdError
 from askd.reporting.claims import ClaimsSettings, claims
+from askd.reporting.claims_stages import OF_STATEMENTS
+from askd.theory.statements import VERDICTS
 
 ITEM_COUNT = 200
 SEEDS = 4
@@ -33,6 +35,7 @@ class Run:
 
     def __init__(self, folder):
         self.results, self.config = folder / "results", folder / "config"
+        self.settings_changes = {}
         (self.config / "paper_tables").mkdir(parents=True)
         lines = ["pair,method,benchmark,value"]
         for (pair, method), values in PAPER.items():
@@ -40,9 +43,9 @@ class Run:
             lines += [f"{pair},{method},{name},{value}" for name, value in columns]
         (self.config / "paper_tables" / "table9.csv").write_text("\n".join(lines) + "\n")
 
-    def answer(self, system, seed, share):
+    def answer(self, system, seed, share, benchmarks=BENCHMARKS):
         """Let `system` be right on the first items, and on a few others that differ by seed."""
-        for benchmark in BENCHMARKS:
+        for benchmark in benchmarks:
             right = np.arange(ITEM_COUNT) < share * ITEM_COUNT
             flipped = np.random.default_rng([seed, list(SHARES).index(system)]).permutation(
                 ITEM_COUNT
@@ -78,12 +81,13 @@ class Run:
             compare="good",
             paper="elsewhere.csv",
         )
-        return ClaimsSettings(
+        settings = ClaimsSettings(
             tables={"table9": table},
             methods=["base", "good", "tie", "huge", "unlisted"],
             seeds=SEEDS,
             results=str(self.results),
         )
+        return settings.model_copy(update=self.settings_changes)
 
     def write_claims(self, *entries):
         path = self.config / "claims.yaml"
@@ -174,6 +178,68 @@ def test_sampled_answers_have_a_verdict_of_their_own(run):
     assert (row["verdict"], row["verdict_sampled"]) == ("reproduced", "not resolvable")
 
 
+def test_above_the_second_best_is_above_every_baseline(run):
+    """`good` is far above `base`, but another baseline of the paper's table is above `good`."""
+    above_one = compare("good", "base", benchmarks=["average"], effect=1.0)
+    assert run.row(above_one)["verdict"] == "reproduced"
+    above_all = compare("good", benchmarks=["average"], effect=1.0)
+    row = run.row(above_all)
+    assert (row["verdict"], row["comparisons"]) == ("reproduced", "3 of 3")
+    for seed in range(SEEDS):
+        run.answer("huge", seed, 0.95)
+    row = run.row(above_all)
+    assert (row["verdict"], row["weakest"]) == ("opposite", "good − huge, one, average")
+    assert run.row(above_one)["verdict"] == "reproduced"
+
+
+def test_a_sign_without_the_stated_effect_is_not_reproduced(run):
+    row = run.row(compare("good", "base"))
+    assert (row["verdict"], float(row["ci_high"]) < 35) == ("reproduced", True)
+    assert run.row(compare("good", "base", effect=float(row["ci_high"]) - 1))["verdict"] == (
+        "reproduced"
+    )
+    row = run.row(compare("good", "base", effect=35.0))
+    assert (row["verdict"], float(row["p_holm"]) < 0.05) == ("not reproduced", True)
+
+
+def test_several_tables_decide_one_claim(run):
+    tables = dict.fromkeys(("table8", "table9"), run.settings.tables["table9"])
+    run.settings_changes = {"tables": tables}
+    shutil.copy(run.config / "paper_tables/table9.csv", run.config / "paper_tables/table8.csv")
+    comparisons = [compare("good", "base", table=name) for name in tables]
+    (row,) = run.rows(claim(comparisons=comparisons))
+    assert (row["verdict"], row["table"]) == ("reproduced", "table8, table9")
+    run.settings_changes = {"tables": {"table9": tables["table9"]}}
+    (row,) = run.rows(claim(comparisons=comparisons))
+    assert (row["verdict"], row["comparisons"]) == ("reproduced in part", "2 of 4")
+
+
+def test_gains_on_one_benchmark_against_those_on_another(run):
+    more = compare("good", "base", benchmarks=["hard"], than="easy")
+    row = run.row(more)  # the same answers on both, hence the same gain
+    assert (row["verdict"], float(row["effect"])) == ("not resolvable", 0)
+    assert row["weakest"] == "good − base, one, hard more than easy"
+    assert row["paper"] == "6.0 vs 6.0 (+0.0)" and row["paper_resolves"] == "no: needs 13.4"
+    for seed in range(SEEDS):
+        run.answer("base", seed, 0.2, ["hard"])
+    row = run.row(more)
+    own = [run.row(compare("good", "base", benchmarks=[name])) for name in BENCHMARKS]
+    gains = [float(one["effect"]) for one in own]
+    assert float(row["effect"]) == pytest.approx(gains[1] - gains[0], abs=0.011)
+    assert row["verdict"] == "reproduced" and int(row["seeds_needed"]) >= 2
+    # Its interval is wider than that of either gain, by about the root of two.
+    width = [float(one["ci_high"]) - float(one["ci_low"]) for one in (row, *own)]
+    assert max(width[1:]) < width[0] < sum(width[1:])
+    less = compare("good", "base", benchmarks=["easy"], than="hard")
+    assert run.row(less)["verdict"] == "opposite"
+    assert run.row({**more, "items": "teacher-wrong"})["weakest"].endswith("teacher is wrong")
+    over_student = compare("base", "student", benchmarks=["hard"], than="easy")  # of one run
+    own = [run.row({**over_student, "benchmarks": [name], "than": None}) for name in BENCHMARKS]
+    gains = [float(one["effect"]) for one in own]
+    effect = float(run.row(over_student)["effect"])
+    assert effect == pytest.approx(gains[1] - gains[0], abs=0.011) and effect < -10
+
+
 def test_the_weakest_comparison_is_printed(run):
     row = run.row(compare("good", "student", "base", benchmarks=["average"]))
     assert row["weakest"] == "good − base, one, average"
@@ -239,6 +305,90 @@ def test_shares(run, share, value, low, high, verdict):
     assert row["verdict"] == "not run"
 
 
+@pytest.mark.parametrize(
+    ("bound", "low", "high", "verdict"),
+    [
+        ({"above": 0}, 0.1, 0.3, "reproduced"),
+        ({"above": 0}, -0.3, -0.1, "opposite"),
+        ({"above": 0}, -0.1, 0.3, "not resolvable"),
+        ({"above": 0}, "nan", "nan", "not resolvable"),
+        ({"below": 0.2}, 0.05, 0.15, "reproduced"),
+        ({"below": 0.2}, 0.25, 0.3, "not reproduced"),
+        ({"below": 0.2}, 0.1, 0.3, "not resolvable"),
+    ],
+)
+def test_other_numbers(run, bound, low, high, verdict):
+    write(run, "figures/facts.csv", f"name,value,ci_low,ci_high,n\nr,0.125,{low},{high},9\n")
+    (row,) = run.rows(claim(fact={"name": "r", **bound}))
+    assert (row["verdict"], row["weakest"], row["effect"]) == (verdict, "r", "0.12")
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "verdict"),
+    [
+        (["holds"], "reproduced"),
+        (["holds", "holds"], "reproduced"),
+        (["holds", "does not hold"], "not reproduced"),
+        (["holds with a correction", "holds"], "not reproduced"),
+        (["not stated precisely", "holds"], "not resolvable"),
+        (["not stated precisely", "does not hold"], "not reproduced"),
+    ],
+)
+def test_statements_of_the_theory(run, verdicts, verdict):
+    lines = [f"Eq. {number},so it is,{name}" for number, name in enumerate(verdicts)]
+    entry = claim(theory=[f"Eq. {number}" for number in range(len(verdicts))])
+    (row,) = run.rows(entry)
+    assert row["verdict"] == "not run"
+    write(run, "tables/theory.csv", "\n".join(["id,statement,verdict", *lines]))
+    (row,) = run.rows(entry)
+    assert row["verdict"] == verdict
+    assert row["comparisons"] == f"{len(verdicts)} of {len(verdicts)}"
+    with pytest.raises(AskdError, match=r"'Eqs. 0', which is not there; did you mean 'Eq. 0'"):
+        run.rows(claim(theory=["Eqs. 0"]))
+
+
+def test_verdicts_of_the_theory_are_all_known():
+    assert set(VERDICTS) == set(OF_STATEMENTS)
+
+
+@pytest.mark.parametrize(
+    ("plain", "skewed", "verdict", "effect"),
+    [
+        ((6, 5, 7), (3, 2, 4), "reproduced", ("2.00", "1.25", "3.50")),
+        ((3, 2, 4), (6, 5, 7), "opposite", ("0.50", "0.29", "0.80")),
+        ((4, 3, 5), (3, 2, 4), "not resolvable", ("1.33", "0.75", "2.50")),
+        ((6, 5, "inf"), (3, 2, 4), "reproduced", ("2.00", "1.25", "inf")),
+        (("inf", 5, "inf"), ("inf", 2, "inf"), "not resolvable", ("nan", "0.00", "inf")),
+    ],
+)
+def test_noise_of_gradients(run, plain, skewed, verdict, effect):
+    entry = claim(noise={"skewness": "vanilla", "against": ["projected", "unknown"]})
+    (row,) = run.rows(entry)
+    assert row["verdict"] == "not run"
+
+    def line(side, skewness, numbers, estimator="sampled"):
+        return ",".join(map(str, ("one", "trained", side, skewness, estimator, *numbers)))
+
+    header = "pair,student,side,skewness,estimator,nsr,nsr_low,nsr_high"
+    lines = [header, line("sgo", "projected", skewed), line("tgo", "projected", (1, 1, 1))]
+    write(run, "tables/gradient_variance.csv", "\n".join(lines))
+    (row,) = run.rows(entry)
+    assert row["verdict"] == "not run"
+    lines += [line("sgo", "vanilla", plain), line("tgo", "vanilla", (50, 40, 60))]
+    lines += [line("sgo", "vanilla", (0, 0, 0), "full vocabulary")]
+    write(run, "tables/gradient_variance.csv", "\n".join(lines))
+    (row,) = run.rows(entry)
+    assert (row["verdict"], row["comparisons"]) == (verdict, "2 of 2")
+    assert (row["effect"], row["ci_low"], row["ci_high"]) == effect
+    assert row["weakest"] == "vanilla / projected, one, trained, sgo"
+
+
+def write(run, name, text):
+    path = run.results / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+
+
 def test_without_figures_shares_are_not_run(run):
     (row,) = run.rows(claim(fact={"name": "positive", "share": "all"}))
     assert row["verdict"] == "not run"
@@ -248,7 +398,7 @@ def test_malformed_shares_are_refused(run):
     path = run.results / "figures" / "facts.csv"
     path.parent.mkdir()
     path.write_text("name,value\npositive,1\n")
-    with pytest.raises(AskdError, match="no file of measured shares"):
+    with pytest.raises(AskdError, match="not the table that its stage writes"):
         run.rows(claim(fact={"name": "positive", "share": "all"}))
 
 
@@ -259,10 +409,10 @@ def test_markdown_has_a_summary_and_the_definition(run):
     run.rows(
         claim("a", table="table9", comparisons=[compare("good", "base")], note="Mind the gap."),
         claim("b", table="table9", comparisons=[compare("base", "good")]),
-        claim("c", untested="There is nothing to run."),
+        claim("c", theory=["Eq. 1"], note="There is nothing to run."),
     )
     text = " ".join((run.results / "claims.md").read_text().split())
-    assert "Verdicts on 3 claims, with 4 seeds: 1 reproduced, 1 opposite, 1 not tested." in text
+    assert "Verdicts on 3 claims, with 4 seeds: 1 reproduced, 1 opposite, 1 not run." in text
     assert "reproduced: every comparison of the claim has the claimed sign" in text
     assert "a: Mind the gap." in text and "c: There is nothing to run." in text
     assert "100 of easy, 10000 of hard" in text
@@ -299,9 +449,20 @@ def test_command(run, askd_command):
         ({"comparisons": [compare("good", "bas")]}, "unknown method 'bas'; did you mean 'base'"),
         ({"comparisons": [compare("good", "base", pairs=["too"])]}, "unknown pair 'too'"),
         ({"comparisons": [compare("good", "base", benchmarks=["hrd"])]}, "did you mean 'hard'"),
-        ({"comparisons": []}, "needs one of: comparisons, fact, untested"),
-        ({"untested": "why"}, "needs one of"),
+        ({"comparisons": []}, "needs one of: comparisons, fact, theory, noise"),
+        ({"theory": ["Eq. 1"]}, "needs one of"),
         ({"table": None}, "`table` and `comparisons` go together"),
+        ({"comparisons": [], "theory": ["Eq. 1"]}, "`table` and `comparisons` go together"),
+        ({"comparisons": [compare("good", "base", table="table7")]}, "go together"),
+        ({"comparisons": [compare("good", "base", than="easy")]}, "`than` needs other"),
+        (
+            {"comparisons": [compare("good", "base", benchmarks=["hard"], than="esy")]},
+            "unknown benchmark 'esy'",
+        ),
+        (
+            {"comparisons": [], "table": None, "fact": {"name": "x", "share": "all", "above": 0}},
+            "fact 'x' needs one of",
+        ),
         ({"word": "x"}, "unknown key 'word'; did you mean 'words'"),
         ({"comparisons": [compare("good", "base", effect=-1)]}, "effect"),
     ],
@@ -314,7 +475,7 @@ def test_bad_claims(run, changes, message):
 
 def test_two_claims_with_one_name(run):
     with pytest.raises(AskdError, match="'c' occurs twice"):
-        run.rows(claim(untested="why"), claim(untested="why not"))
+        run.rows(claim(theory=["Eq. 1"]), claim(theory=["Eq. 2"]))
 
 
 @pytest.mark.parametrize("text", ["claims: [", None])

@@ -11,14 +11,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import kstest, spearmanr
 
 from askd.artifacts import read_table, table_from_rows, write_table
 from askd.errors import AskdError
-from askd.reporting.figures.bootstrap import means
+from askd.reporting.claims import read_claims
+from askd.reporting.figures.bootstrap import distance_from_uniform, means, rank_correlation
 from askd.reporting.figures.data import coefficient
 from askd.reporting.figures.stage import figures
 from askd.reporting.figures.tables import ALPHAS, CURVES, RATIOS, SEQUENCES, TOKENS
 from askd.skewness import group_advantages, project
+
+CLAIMS = read_claims(Path(__file__).parents[2] / "config" / "claims.yaml").claims
 
 # Rewards of two outputs to each prompt, and (log p, log q) of their tokens.
 ANSWERS = {
@@ -208,9 +212,12 @@ def test_facts(made):
     }
     alphas = project(group_advantages([0, 0, 1, 0, 0, 1], list("aabbcc")), 1.0)
     lengths = [len(answer) for pair in ANSWERS["student"].values() for _, answer in pair]
+    lambdas = srkl(sgo, np.repeat(alphas, lengths))
+    of_teacher = project(group_advantages([1, 0, 1, 1, 0, 1], list("aabbcc")), 1.0)
+    right = np.array([reward == 1 for pair in ANSWERS["student"].values() for reward, _ in pair])
     expected = {
         "lambda_skl_positive": 1,
-        "lambda_srkl_negative": (srkl(sgo, np.repeat(alphas, lengths)) < 0).mean(),
+        "lambda_srkl_negative": (lambdas < 0).mean(),
         "tgo_p_above_q": (tgo > 1).mean(),
         "sgo_p_below_q": (sgo < 1).mean(),
         "tgo_p_above_q_sequences": np.mean(np.array(of_outputs["teacher"]) > 0),
@@ -218,16 +225,59 @@ def test_facts(made):
         "srkl_monotone": (sgo <= 2).mean(),
         "tgo_log_ratio": np.mean(of_outputs["teacher"]),
         "sgo_log_ratio": np.mean(of_outputs["student"]),
+        "srkl_size_and_dissimilarity": spearmanr(abs(lambdas), abs(np.log(sgo))).statistic,
+        "skewness_from_uniform": kstest([*of_teacher, *alphas], "uniform").statistic,
+        "correct_sgo_p_below_q_sequences": np.mean(np.array(of_outputs["student"])[right] < 0),
+        "lambda_srkl_negative_correct": (lambdas[np.repeat(right, lengths)] < 0).mean(),
     }
     assert list(found) == list(expected)
+    assert {claim.fact.name for claim in CLAIMS if claim.fact is not None} < set(found)
     for name, value in expected.items():
         row = found[name]
         assert float(row["value"]) == pytest.approx(value, abs=1e-6), name
         assert float(row["ci_low"]) <= float(row["value"]) <= float(row["ci_high"])
         counted = tgo if name in ("lambda_skl_positive", "tgo_p_above_q") else sgo
         by_output = name.endswith(("_sequences", "_log_ratio"))
-        assert int(row["n"]) == (6 if by_output else len(counted))
+        others = {
+            "skewness_from_uniform": 12,
+            "correct_sgo_p_below_q_sequences": 2,
+            "lambda_srkl_negative_correct": 3,
+        }
+        assert int(row["n"]) == others.get(name, 6 if by_output else len(counted))
     assert 0 < float(found["lambda_srkl_negative"]["value"]) < 1
+
+
+def test_without_a_correct_student_output_nothing_is_said_of_them(data):
+    path = data / "sequences.parquet"
+    rows = read_table(path, SEQUENCES).to_pylist()
+    for row in rows:
+        row["correct"] &= row["side"] == "teacher"
+    write_table(path, table_from_rows(rows, SEQUENCES), SEQUENCES)
+    figures(data, 1.0, data.parent / "made")
+    names = list(facts(data.parent / "made/facts.csv"))
+    assert len(names) == 11 and not any("correct" in name for name in names)
+
+
+def test_a_uniform_skewness_is_near_uniform_and_a_constant_one_is_not():
+    prompts = np.arange(400).repeat(2)
+    values = np.random.default_rng(0).permutation((np.arange(800) + 0.5) / 800)
+    near, far = (distance_from_uniform(x, prompts) for x in (values, np.full(800, 0.5)))
+    assert near.value[0] == pytest.approx(1 / 1600) and near.high[0] < 0.1
+    assert [float(column[0]) for column in far] == [0.5, 0.5, 0.5]
+
+
+def test_intervals_of_a_rank_correlation():
+    random = np.random.default_rng(0)
+    prompts, x = np.arange(300).repeat(3), random.normal(size=900)
+    noise = random.normal(size=900)
+    # Of normal numbers with the correlation r it is 6 / pi arcsin(r / 2).
+    related = 6 / np.pi * np.arcsin(0.5 / np.sqrt(5))
+    for other, expected in ((np.exp(x), 1), (x + 2 * noise, related), (noise, 0)):
+        estimate = rank_correlation(x, other, prompts)
+        value, low, high = (float(column[0]) for column in estimate)
+        assert value == pytest.approx(spearmanr(x, other).statistic, abs=1e-9)
+        assert low - 1e-9 <= expected <= high + 1e-9 and high - low < 0.2
+    assert np.isnan(rank_correlation(x, np.ones(900), prompts).value[0])
 
 
 def test_captions_say_what_was_found(made):

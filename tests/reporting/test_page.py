@@ -15,7 +15,7 @@ from askd.config import Config, validate, validated_json
 from askd.errors import AskdError
 from askd.evaluation.gradient_noise import Estimate, Noise
 from askd.layout import as_json
-from askd.reporting import gradient_variance
+from askd.reporting import contrast_text, gradient_variance
 from askd.reporting.claims_text import Row, as_csv
 from askd.reporting.entries import Cell, TableContent
 from askd.reporting.outcomes import METRICS
@@ -141,7 +141,7 @@ def results(settings, tmp_path):
         **{f"tables/{name}.html": page for name in settings.tables},
         "claims.csv": as_csv(
             [
-                Row("first", "3.1", "p < q on <all> tokens", verdict="not tested", note="A note."),
+                Row("first", "3.1", "p < q on <all> tokens", verdict="not run", note="A note."),
                 Row(
                     "second",
                     "5",
@@ -153,6 +153,26 @@ def results(settings, tmp_path):
                     verdict="opposite",
                     seeds_needed="3",
                 ),
+            ]
+        ),
+        f"{contrast_text.FILE}.csv": contrast_text.as_csv(
+            [
+                contrast_text.Row(
+                    "comparison",
+                    "first",
+                    "New against old",
+                    "new",
+                    "old",
+                    "one",
+                    "table2",
+                    "greedy",
+                    "-2.50",
+                    "-4.00",
+                    "-1.00",
+                    "0.0004",
+                    "worse",
+                ),
+                contrast_text.Row("remedy", "age", "stale outputs", "fresh", "stale"),
             ]
         ),
         "figures/captions.md": "**Figure 1.** One & only,\np > q.\n\n**Figure 2.** Another.\n",
@@ -211,7 +231,12 @@ def test_the_page_is_well_formed_and_stands_alone(results, write):
 def test_claims_come_first_and_all_sections_are_linked(results, write):
     page = Checked(write())
     assert page.headings[0].startswith("Results at scale")
-    assert page.headings[2:5] == ["The paper's claims", "What was run", "Tables"]
+    assert page.headings[2:6] == [
+        "The paper's claims",
+        "New against old",
+        "What was run",
+        "Tables",
+    ]
     assert page.headings[-9:] == [
         "Figures",
         "Training curves",
@@ -233,6 +258,9 @@ def test_what_was_found_is_shown(results, write, settings):
         "Verdicts on the claims",
         "p < q on <all> tokens",
         "−1.50 [−2.00, −1.00]",
+        "new against old is worse on 1 of 1 pair (greedy). It is above nowhere.",
+        "−2.50 [−4.00, −1.00] < 0.001 worse",
+        "age (stale outputs): this run does not have it.",
         "One & only, p > q.",
         "0.5 [0.25, ∞]",
         "61.2 [60.0, 62.0]",
@@ -298,6 +326,7 @@ def test_a_configuration_without_extras_has_a_page(plain, write, tmp_path):
         ("claims.csv", "id\nx\n"),
         ("claims.csv", ""),
         ("times.json", "{}"),
+        (f"{contrast_text.FILE}.csv", "question\nx\n"),
         ("tables/table2.html", "<p>half a page"),
         ("tables/theory.csv", "id,verdict\nx,holds\n"),
         ("tables/gradient_variance.csv", "student,accuracy\nx,y\n"),

@@ -80,23 +80,25 @@ def test_claims_name_what_there_is():
 
 def test_claims_state_what_the_tables_say_but_for_known_errors():
     methods = yaml.safe_load((CONFIG / "methods.yaml").read_text())["methods"]
-    contradicted, other_effects = set(), set()
+    contradicted, above = set(), {}
     for claim in CLAIMS.claims:
         for contrast in contrasts(claim, TABLES, methods, "claims.yaml"):
-            numbers = printed(contrast, TABLES[claim.table])
+            numbers = printed(contrast, TABLES)
             if numbers is None:
                 continue
             if numbers[0] <= numbers[1]:
                 contradicted.add((claim.id, contrast.pair, contrast.benchmark))
-            if (
-                contrast.stated is not None
-                and abs(numbers[0] - numbers[1] - contrast.stated) > 0.01
-            ):
-                other_effects.add(claim.id)
+            if contrast.stated is not None:
+                above.setdefault((claim.id, contrast.stated), []).append(numbers[0] - numbers[1])
+    # The second best is the one that the method is least above.
+    other_effects = {
+        name for (name, stated), found in above.items() if abs(min(found) - stated) > 0.01
+    }
     assert contradicted == {
         ("clipping-alone-helps", "qwen2-math", "arithmetic-easy"),
         ("clipping-alone-helps", "qwen2.5-math", "arithmetic-easy"),
         ("code-deepseek", "deepseek-coder", "programs-mbpp"),
+        ("long-reasoning", "qwen2.5-math", "arithmetic-hard"),
         ("minillm-below-base-deepseek", "deepseek-coder", "programs-humaneval"),
         ("minillm-below-base-deepseek", "deepseek-coder", "programs-mbpp"),
         ("minillm-below-base-qwen2.5", "qwen2.5-coder", "programs-humaneval"),

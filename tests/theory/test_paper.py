@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
 from askd import objectives
+from askd.reporting.claims import read_claims
 from askd.theory.example import examples
 from askd.theory.paper import (
     gradients,
@@ -87,6 +89,12 @@ def test_verdicts(table):
     """Each statement of the table, in the order of the paper."""
     assert {id_: statement.verdict for id_, statement in table.items()} == VERDICTS
     assert list(table) == list(VERDICTS)
+
+
+def test_claims_name_statements_that_are_there():
+    claims = read_claims(Path(__file__).parents[2] / "config" / "claims.yaml").claims
+    named = {name for claim in claims for name in claim.theory}
+    assert named and named <= set(VERDICTS)
 
 
 def test_what_holds_is_said_where_it_is_needed(table):

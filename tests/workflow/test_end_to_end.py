@@ -78,6 +78,8 @@ def test_every_report_is_made(finished):
     for name in (
         "claims.csv",
         "claims.md",
+        "askd_against_distillm2.csv",
+        "askd_against_distillm2.md",
         "figures/figure1.svg",
         "figures/figure2.svg",
         "figures/facts.csv",

@@ -35,6 +35,7 @@ PUBLISHED_FIGURES = [
 ]
 PUBLISHED_PARTS = [
     *([Part(name="claims", path=rules.claims.output[1])] if PAGE_PAPER else []),
+    *([Part(name="contrast", path=rules.contrast.output[1])] if PAGE_PAPER else []),
     *(
         Part(
             name=name,
@@ -114,6 +115,8 @@ rule publish_sandbox_audit:
         f"{LAYOUT.logs}/publish_sandbox_audit.log",
     conda:
         "../../envs/report.yaml"
+    resources:
+        **LIGHT_JOB,
     params:
         command=" ".join(["snakemake publish_sandbox_audit", *CONFIGFILE_OPTION]),
     message:

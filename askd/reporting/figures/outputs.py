@@ -25,6 +25,7 @@ class Side:
     prompts: NDArray[np.intp]  # [n], number of the prompt
     advantages: NDArray[np.float64]  # [n]
     alphas: NDArray[np.float64]  # [n]
+    correct: NDArray[np.bool_]  # [n]
     sequences: NDArray[np.intp]  # [N], number of the sequence
     positions: NDArray[np.intp]  # [N], from 1
     log_p: NDArray[np.float64]  # [N], teacher, nats
@@ -127,6 +128,7 @@ def _side(tokens: pa.Table, sequences: pa.Table, paths: dict[str, Path]) -> Side
         prompts=prompts,
         advantages=sequences.column("advantage").to_numpy(),
         alphas=sequences.column("alpha").to_numpy(),
+        correct=sequences.column("correct").to_numpy(),
         sequences=np.repeat(np.arange(len(lengths)), lengths),
         positions=tokens.column("position").to_numpy().astype(np.intp),
         log_p=tokens.column("teacher_logprob").to_numpy().astype(np.float64),

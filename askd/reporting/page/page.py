@@ -39,6 +39,7 @@ def report(settings: PageSettings, output: Path) -> None:
     }
     optional = {
         "the paper's claims": results.claims(settings),
+        "one method against another": results.contrast(settings),
         **tables,
         "figures": results.figures(settings),
         "training curves": results.curves(settings),
@@ -50,11 +51,15 @@ def report(settings: PageSettings, output: Path) -> None:
         "time per stage": results.times(settings),
     }
     found = {name: section for name, section in optional.items() if section is not None}
-    claims = found.pop("the paper's claims", None)
+    verdicts = [
+        found.pop(name)
+        for name in ("the paper's claims", "one method against another")
+        if name in found
+    ]
     shown = [found.pop(name) for name in tables if name in found]
     made = made_with(settings)
     sections = [
-        *([claims] if claims else []),
+        *verdicts,
         run(settings),
         *([Section("tables", "Tables", parts=shown)] if shown else []),
         *found.values(),

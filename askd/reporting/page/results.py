@@ -12,6 +12,7 @@ from pathlib import Path
 from markupsafe import Markup, escape
 
 from askd.errors import AskdError
+from askd.reporting import contrast_text
 from askd.reporting.budget import HEADINGS as HEADINGS_OF_BUDGET
 from askd.reporting.budget import READING as READING_OF_BUDGET
 from askd.reporting.captions import audit_note
@@ -37,8 +38,9 @@ from askd.reporting.times import read_whole_run
 _PICTURES = ("figure1", "figure2")
 _CLAIM_NOTES = (
     "Effects are percentage points of accuracy, positive as claimed, with the 95 % confidence "
-    "interval over training seeds and items; shares are in %. The weakest comparison of a claim is "
-    "the one with the smallest effect.",
+    "interval over training seeds and items; of `more than`, differences of two such differences. "
+    "Shares are in %, other facts in their own unit, and noise is a ratio. The weakest comparison "
+    "of a claim is the one with the smallest effect.",
     "The verdict is on greedy answers, the metric of the paper; sampled answers have their own.",
     "The paper's numbers come from other models and other data. Resolved says whether its "
     "differences exceed what one run of each system can tell from chance, on as many items.",
@@ -101,6 +103,30 @@ def claims(settings: PageSettings) -> Section | None:
         )
 
     return _from_csv(_root(settings) / "claims.csv", section)
+
+
+def contrast(settings: PageSettings) -> Section | None:
+    """One method against another over all tables: what was found, and each number."""
+
+    def section(rows: list[dict[str, str]]) -> Section:
+        found = [contrast_text.Row(**row) for row in rows]
+        numbers = [contrast_text.cells(row) for row in found if row.pair]
+        return Section(
+            "contrast",
+            found[0].words,
+            [
+                Bullets(contrast_text.sentences(found)),
+                Folded(
+                    "Each comparison",
+                    [
+                        Grid("By pair", contrast_text.HEADER, numbers),
+                        Bullets(contrast_text.NOTES),
+                    ],
+                ),
+            ],
+        )
+
+    return _from_csv(_root(settings) / f"{contrast_text.FILE}.csv", section)
 
 
 def table(settings: PageSettings, name: str) -> Section | None:
