@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from askd.evaluation import stats
-from askd.reporting.claims_power import MORE_ITEMS, components, seeds_needed
+from askd.evaluation.power import MORE_ITEMS, components, seeds_needed
 
 
 def differences(seeds=5, items=400, seed_spread=0.02, item_spread=0.1, noise=0.3, mean=0.02):
