@@ -9,9 +9,9 @@ import numpy as np
 
 from askd.config import Table
 from askd.config.claims import ClaimedFact
+from askd.evaluation.power import seeds_needed
 from askd.evaluation.stats import Difference, average_paired_difference, holm
 from askd.reporting.claims_paper import Contrast, PaperTable, claimed_effect
-from askd.evaluation.power import seeds_needed
 from askd.reporting.outcomes import Outcomes
 from askd.reporting.table import SIGNIFICANCE
 

@@ -57,6 +57,7 @@ rule publish:
         pages=[
             *(rules.claims.output[1:] if PAGE_PAPER else []),
             *expand(f"{LAYOUT.root}/tables/{{table}}.md", table=CONFIG.tables),
+            *rules.power.output[1:],
             *(rules.variance.output[1:] if CONFIG.estimators else []),
             *(rules.theory.output[1:] if PAGE_PAPER else []),
             *rules.times.output[1:],

@@ -60,6 +60,7 @@ rule report:
         tables=expand("{table}{ending}", table=PAGE_TABLES, ending=[".csv", ".html"]),
         claims=rules.claims.output if PAGE_PAPER else [],
         theory=rules.theory.output if PAGE_PAPER else [],
+        power=rules.power.output,
         times=rules.times.output,
         figures=rules.figures.output if CONFIG.figures else [],
         variance=rules.variance.output if CONFIG.estimators else [],

@@ -37,6 +37,7 @@ def report(settings: PageSettings, output: Path) -> None:
     optional = {
         "the paper's claims": results.claims(settings),
         **tables,
+        "power": results.power(settings),
         "figures": results.figures(settings),
         "training curves": results.curves(settings),
         "gradient variance": results.gradient_variance(settings),
