@@ -67,6 +67,19 @@ def contrast(
 
 
 @app.command()
+def power(
+    settings: Settings,
+    output: Annotated[Path, option("Files to write, without their endings csv and md.")],
+) -> None:
+    """Write which differences the tables resolve, and what a smaller one would take."""
+    from askd.config import validated_json
+    from askd.reporting.power import PowerSettings
+    from askd.reporting.power import power as run
+
+    run(validated_json(PowerSettings, settings), output)
+
+
+@app.command()
 def tune(
     settings: Settings,
     tries: Annotated[Path, option("CSV file to write: every try.")],

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from askd.config import Table
+from askd.evaluation.power import seeds_needed
 from askd.evaluation.stats import Difference, average_paired_difference, holm
 from askd.reporting.claims_paper import Contrast, PaperTable, claimed_effect
-from askd.reporting.claims_power import seeds_needed
 from askd.reporting.outcomes import Outcomes
 from askd.reporting.table import SIGNIFICANCE
 

@@ -76,6 +76,18 @@ class SmallTable:
             path = self.items_path(pair, system, seed, benchmark)
             write_table(path, table_from_rows(rows, ITEMS), ITEMS)
 
+    def table(self, **changes):
+        """The table as a configuration has it."""
+        table = {
+            "title": "Reasoning & more",
+            "pairs": list(PAIRS),
+            "systems": list(ANSWERS),
+            "benchmarks": list(BENCHMARKS),
+            "compare": "askd",
+            "paper": str(self.paper),
+        }
+        return Table(**{**table, **changes})
+
     def build(
         self,
         output="tables",
@@ -88,18 +100,10 @@ class SmallTable:
         **changes,
     ):
         """Build the table below the folder `output`, and return that."""
-        table = {
-            "title": "Reasoning & more",
-            "pairs": list(PAIRS),
-            "systems": list(ANSWERS),
-            "benchmarks": list(BENCHMARKS),
-            "compare": "askd",
-            "paper": str(self.paper),
-        }
         output = self.results.parent / output
         build(
             "table2",
-            Table(**{**table, **changes}),
+            self.table(**changes),
             measure,
             PAIRS,
             BENCHMARKS,

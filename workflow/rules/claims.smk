@@ -56,6 +56,8 @@ rule contrast:
         f"{LAYOUT.benchmarks}/contrast/all.tsv"
     conda:
         "../../envs/report.yaml"
+    resources:
+        **LIGHT_JOB,
     params:
         settings=CLAIMS_SETTINGS,
         output=subpath(output[0], strip_suffix=".csv"),

@@ -108,6 +108,7 @@ REPORTED = {
     "tables": expand("{table}{ending}", table=PAGE_TABLES, ending=[".csv", ".html"]),
     "claims": rules.claims.output if PAGE_PAPER else [],
     "contrast": rules.contrast.output if PAGE_PAPER else [],
+    "power": rules.power.output,
     "theory": rules.theory.output if PAGE_PAPER else [],
     "figures": rules.figures.output if CONFIG.figures else [],
     "variance": rules.variance.output if CONFIG.estimators else [],

@@ -31,6 +31,40 @@ rule table:
         " --output {params.folder} {params.audit} > {log} 2>&1"
 
 
+rule power:
+    input:
+        expand(f"{LAYOUT.root}/tables/{{table}}.csv", table=CONFIG.tables),
+    output:
+        multiext(f"{LAYOUT.root}/tables/power", ".csv", ".md"),
+    log:
+        f"{LAYOUT.logs}/power.log",
+    benchmark:
+        f"{LAYOUT.benchmarks}/power/all.tsv"
+    conda:
+        "../../envs/report.yaml"
+    resources:
+        **LIGHT_JOB,
+    params:
+        settings=as_json(
+            {
+                "tables": CONFIG.tables,
+                "pairs": {name: pair.label for name, pair in CONFIG.pairs.items()},
+                "benchmarks": {
+                    name: benchmark.label for name, benchmark in CONFIG.benchmarks.items()
+                },
+                "seeds": CONFIG.seeds,
+                "results": LAYOUT.root,
+            }
+        ),
+        output=subpath(output[0], strip_suffix=".csv"),
+        code=digest("askd.reporting.power"),
+    message:
+        "Which differences the tables resolve"
+    shell:
+        "python -m askd power --settings {params.settings:q} --output {params.output}"
+        " > {log} 2>&1"
+
+
 rule sandbox_audit:
     output:
         multiext(f"{LAYOUT.root}/tables/sandbox_audit", ".csv", ".md"),

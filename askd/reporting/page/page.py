@@ -41,6 +41,7 @@ def report(settings: PageSettings, output: Path) -> None:
         "the paper's claims": results.claims(settings),
         "one method against another": results.contrast(settings),
         **tables,
+        "power": results.power(settings),
         "figures": results.figures(settings),
         "training curves": results.curves(settings),
         "gradient variance": results.gradient_variance(settings),

@@ -31,6 +31,10 @@ from askd.reporting.page.blocks import (
 )
 from askd.reporting.page.settings import PageSettings
 from askd.reporting.page.svg import inline
+from askd.reporting.power import HEADINGS as POWER_HEADINGS
+from askd.reporting.power import READING as POWER_READING
+from askd.reporting.power import Row as PowerRow
+from askd.reporting.power import cells as power_cells
 from askd.reporting.publish import paragraph_of
 from askd.reporting.sweep_table import Tried, notes, pair_grid, read_sweep
 from askd.reporting.times import read_whole_run
@@ -151,6 +155,27 @@ def table(settings: PageSettings, name: str) -> Section | None:
             ),
         ],
     )
+
+
+def power(settings: PageSettings) -> Section | None:
+    """Which differences the tables resolve, a grid for each table."""
+
+    def section(rows: list[dict[str, str]]) -> Section:
+        grids = []
+        for name in dict.fromkeys(row["table"] for row in rows):
+            lines = []
+            for row in rows:
+                if row["table"] != name:
+                    continue
+                benchmark = settings.benchmarks.get(row["benchmark"])
+                pair, label = settings.pairs[row["pair"]].label, benchmark and benchmark.label
+                lines.append(power_cells(PowerRow(**row), pair, label or "AVG."))
+            grids.append(Grid(f"{name}: {settings.tables[name].title}", POWER_HEADINGS, lines))
+        return Section(
+            "power", "What the tables resolve", [Bullets(POWER_READING), Folded("By table", grids)]
+        )
+
+    return _from_csv(_root(settings) / "tables" / "power.csv", section)
 
 
 def figures(settings: PageSettings) -> Section | None:

@@ -1,10 +1,17 @@
-"""Seeds that a difference needs, against the variance that the intervals are made from."""
+"""Seeds and items that a difference needs, against the variance behind the intervals."""
 
 import numpy as np
 import pytest
+from scipy.special import stdtrit
 
 from askd.evaluation import stats
-from askd.reporting.claims_power import MORE_ITEMS, components, seeds_needed
+from askd.evaluation.power import (
+    MORE_ITEMS,
+    MORE_SEEDS,
+    components,
+    items_needed,
+    seeds_needed,
+)
 
 
 def differences(seeds=5, items=400, seed_spread=0.02, item_spread=0.1, noise=0.3, mean=0.02):
@@ -19,7 +26,7 @@ def differences(seeds=5, items=400, seed_spread=0.02, item_spread=0.1, noise=0.3
 
 def test_components_are_those_of_the_intervals():
     blocks = [differences(items=400), differences(items=100)]
-    seed, items = components(blocks)
+    seed, items, _ = components(blocks)
     assert seed / 5 + items == pytest.approx(stats._estimate(blocks).variance)
     assert items > 0
 
@@ -57,3 +64,27 @@ def test_one_run_tells_nothing_of_seeds():
 
 def test_a_difference_without_any_spread():
     assert seeds_needed([np.ones((3, 10))], 1.0) == "2"
+
+
+def test_items_that_are_needed_make_the_interval_narrow_enough():
+    """More items of the same kind do what the number says, and fewer do not."""
+    effect = 0.03
+    blocks = [differences(seeds=8, items=300, seed_spread=0.002, item_spread=0.5, noise=0.2)]
+    needed = int(items_needed(blocks, effect))
+    assert needed > 300
+    for items, enough in ((needed * 3 // 2, True), (needed // 2, False)):
+        block = differences(seeds=8, items=items, seed_spread=0.002, item_spread=0.5, noise=0.2)
+        parts = components([block])
+        quantile = stdtrit(7, 0.975) + stdtrit(7, 0.8)
+        assert (quantile**2 * (parts.seed / 8 + parts.items) < effect**2) == enough
+
+
+def test_what_no_number_of_items_resolves():
+    assert items_needed([differences(seed_spread=0.2)], 0.03) == MORE_SEEDS
+    assert items_needed([differences(seeds=1)], 0.03) == ""
+
+
+def test_the_residual_is_a_part_of_the_spread_over_seeds():
+    parts = components([differences(seeds=200, items=100, seed_spread=0.02, noise=0.3)])
+    assert parts.residual == pytest.approx(0.3**2 / 100, rel=0.1)
+    assert parts.seed - parts.residual == pytest.approx(0.02**2, rel=0.3)
