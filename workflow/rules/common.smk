@@ -117,7 +117,7 @@ def check_judge_key():
 def check_gpus():
     """Stop a run whose jobs would get fewer GPUs than they ask for: Snakemake would cap them."""
     limit = workflow.global_resources.get("gpu")
-    if limit is None:
+    if limit is None or not any("gpu" in job.rule.resources for job in workflow.dag.needrun_jobs()):
         return
     if limit.value < CONFIG.gpus:
         sys.exit(
