@@ -30,13 +30,24 @@ def rows_of(source: DatasetSource) -> Sequence[dict]:
     """
     if source.dataset is not None:
         return _hub(source)
-    if source.url is not None:
-        return _parsed(_download(source.url, source.sha256), urlsplit(source.url).path, source.url)
-    try:
-        content = Path(source.path).read_bytes()
-    except OSError as error:
-        raise AskdError(f"{source.path}: cannot be read ({error.strerror}).") from error
-    return _parsed(content, source.path, source.path)
+    return rows_of_file(source.url, source.path, source.sha256)[0]
+
+
+def rows_of_file(url: str | None, path: str | None, sha256: str | None) -> tuple[list[dict], str]:
+    """All rows of the file at `url` or `path`, and the SHA-256 of the file.
+
+    Raises:
+        AskdError: as `rows_of`; the file's digest is not `sha256`, where one is given.
+    """
+    where = url or path
+    content = _download(url) if url else _read(path)
+    digest = hashlib.sha256(content).hexdigest()
+    if sha256 not in (None, digest):
+        raise AskdError(
+            f"{where}: the file's SHA-256 is {digest}, not {sha256}; it is not the file that the "
+            "configuration means."
+        )
+    return _parsed(content, urlsplit(url).path if url else path, where), digest
 
 
 def _hub(source: DatasetSource) -> Sequence[dict]:
@@ -62,21 +73,21 @@ def _hub(source: DatasetSource) -> Sequence[dict]:
     return parts[0] if len(parts) == 1 else concatenate_datasets(parts)
 
 
-def _download(url: str, sha256: str | None) -> bytes:
+def _read(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise AskdError(f"{path}: cannot be read ({error.strerror}).") from error
+
+
+def _download(url: str) -> bytes:
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as response:
-            content = response.read()
+            return response.read()
     except (urllib.error.URLError, OSError) as error:
         raise AskdError(
             f"{url}: cannot be downloaded ({error}); download it elsewhere and give it as `path`."
         ) from error
-    digest = hashlib.sha256(content).hexdigest()
-    if sha256 not in (None, digest):
-        raise AskdError(
-            f"{url}: the file's SHA-256 is {digest}, not {sha256}; it is not the file that the "
-            "configuration means."
-        )
-    return content
 
 
 def _parsed(content: bytes, name: str, where: str) -> list[dict]:
