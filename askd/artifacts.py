@@ -116,6 +116,19 @@ ITEMS = pa.schema(
     ],
     metadata={"key": "prompt_id,decoding,sample_id"},
 )
+# Items whose answers are programs that EvalPlus judged as well: both sides' verdicts on the base
+# tests, and on these and the extra ones (the same where there are none), and why they differ.
+PROGRAM_ITEMS = pa.schema(
+    [
+        *ITEMS,
+        ("base", pa.bool_()),
+        ("plus", pa.bool_()),
+        ("evalplus_base", pa.bool_()),
+        ("evalplus_plus", pa.bool_()),
+        ("difference", pa.string()),
+    ],
+    metadata=ITEMS.metadata,
+)
 
 
 @contextmanager

@@ -38,6 +38,12 @@ def check_own_files(config: Config) -> None:
         if task.grader not in GRADERS:
             entry_point.file_of(task.grader)
             digest(task.grader_module)
+    for name, file in config.evalplus.benchmarks.items() if config.evalplus else ():
+        if file.path is not None and not Path(file.path).is_file():
+            raise AskdError(
+                f"evalplus.benchmarks.{name}: no file {file.path} in the working directory "
+                f"({Path.cwd()}); EvalPlus's releases have it."
+            )
     for name, model in config.models.items():
         if isinstance(model, ModelFromSource) and model.revision is None:
             path = Path(model.source)

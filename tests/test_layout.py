@@ -446,3 +446,19 @@ def test_programs_are_run_in_the_configured_sandbox_and_others_in_none():
         ("table3", ["results/nano/tables/sandbox_audit.csv"]),
     ):
         assert paths.table_audit(job(table=table)) == audit
+
+
+def test_evalplus_judges_systems_with_their_seeds_on_files_of_ones_own():
+    section = {
+        "pairs": ["deepseek-coder"],
+        "systems": ["askd", "teacher"],
+        "benchmarks": {"humaneval": {}, "mbpp_plus": {"path": "MbppPlus.jsonl.gz"}},
+    }
+    paths = layout(evalplus=section)
+    assert paths.evalplus_systems == [(["teacher"], [0]), (["askd"], [0, 1, 2])]
+    files = {name: paths.evalplus_file(job(benchmark=name)) for name in section["benchmarks"]}
+    assert files == {"humaneval": [], "mbpp_plus": ["MbppPlus.jsonl.gz"]}
+    settings = json.loads(paths.evalplus_settings)
+    assert settings["benchmarks"] == list(section["benchmarks"])
+    # EvalPlus's longest answer, not that of the trainings.
+    assert settings["rollout"]["max_new_tokens"] == 768

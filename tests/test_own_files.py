@@ -102,6 +102,15 @@ def test_what_stands_alone_says_what_it_lacks(example):
         ("tasks/sort/test", "gone.jsonl", "tasks.sort.test: no file gone.jsonl in the working"),
         ("tasks/sort/grader", "gone.mine:f", "gone.mine:f: no file gone/mine.py in the working"),
         ("models/teacher/source", "my/teacher", "models.teacher.source: no folder my/teacher in"),
+        (
+            "evalplus",
+            {
+                "pairs": ["own"],
+                "systems": ["askd"],
+                "benchmarks": {"mbpp_plus": {"path": "a.jsonl"}},
+            },
+            "evalplus.benchmarks.mbpp_plus: no file a.jsonl in the working directory",
+        ),
     ],
 )
 def test_what_is_not_there(example, path, value, sentence):

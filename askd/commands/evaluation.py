@@ -58,6 +58,35 @@ def lm_eval(
 
 
 @app.command()
+def evalplus_problems(
+    settings: Settings, output: Annotated[Path, option("JSON Lines file to write.")]
+) -> None:
+    """Write the problems of a benchmark as evalplus reads them."""
+    from askd.config import validated_json
+    from askd.evaluation.evalplus_problems import EvalPlusProblemsSettings, write_problems
+
+    write_problems(validated_json(EvalPlusProblemsSettings, settings), output)
+
+
+@app.command()
+def evalplus(
+    settings: Settings,
+    seed: Seeds,
+    model: Model,
+    data: Annotated[Path, option("Folder of what evalplus-problems wrote, by benchmark.")],
+    output: Output,
+) -> None:
+    """Judge programs of models with evalplus beside us; `{seed}` in a path stands for each seed."""
+    from askd.config import validated_json
+    from askd.evaluation.evalplus_benchmarks import EvalPlusSettings
+    from askd.evaluation.evalplus_benchmarks import evaluate as run
+
+    chosen = validated_json(EvalPlusSettings, settings)
+    for one, written in runs(seed, output):
+        run(chosen, one, of_seed(model, one), data, written)
+
+
+@app.command()
 def sandbox(
     check: Annotated[bool, typer.Option("--check", help="Say which tiers work here.")] = False,
     settings: Settings = "{}",

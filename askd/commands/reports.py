@@ -39,6 +39,18 @@ def lm_eval_table(
 
 
 @app.command()
+def evalplus_table(
+    settings: Settings,
+    output: Annotated[Path, option("Files to write, without their endings csv and md.")],
+) -> None:
+    """Write what evalplus and we say of the same programs, with intervals."""
+    from askd.config import validated_json
+    from askd.reporting.evalplus_table import EvalPlusTableSettings, write
+
+    write(validated_json(EvalPlusTableSettings, settings), output)
+
+
+@app.command()
 def claims(
     settings: Settings,
     claims: Annotated[Path, option("YAML file of the claims, beside the paper's tables.")],

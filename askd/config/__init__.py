@@ -8,6 +8,7 @@ one key reruns only what depends on it.
 from askd.config.agreement import Agreement, Answered, LmEval
 from askd.config.base import Strict, nearest, validate, validated_json
 from askd.config.datasets import AdapterName, DatasetSource
+from askd.config.evalplus import EvalPlus, EvalPlusName, ProblemsFile
 from askd.config.judge import EndpointJudge, Judge, RuleJudge
 from askd.config.methods import (
     SIDES,
@@ -93,6 +94,8 @@ __all__ = [
     "EndpointJudge",
     "ErrorProcess",
     "Estimators",
+    "EvalPlus",
+    "EvalPlusName",
     "Evaluation",
     "FetchedModel",
     "Figures",
@@ -120,6 +123,7 @@ __all__ = [
     "Policy",
     "PolicyGradientTerm",
     "PretrainedFromScratch",
+    "ProblemsFile",
     "ProgramsTask",
     "Projection",
     "PrunedModel",

@@ -17,6 +17,7 @@ AdapterName = Literal[
     "humaneval",
     "mbpp",
     "evalplus",
+    "evalplus-plus",
     "alpaca-eval",
     "evol-instruct",
     "ultrafeedback",

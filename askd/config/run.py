@@ -11,6 +11,7 @@ from pydantic import Field, PositiveInt, model_validator
 from askd.config.agreement import Agreement, LmEval
 from askd.config.base import Name, Strict, nearest, validate
 from askd.config.differences import differences
+from askd.config.evalplus import EvalPlus
 from askd.config.judge import Judge, RuleJudge
 from askd.config.methods import Method
 from askd.config.models import Model, PretrainedFromScratch, PrunedModel, WarmStartedModel
@@ -102,6 +103,10 @@ class Config(Strict):
     lm_eval: LmEval | None = Field(
         default=None, description="Benchmarks that lm-eval itself runs: `snakemake lm_eval`."
     )
+    evalplus: EvalPlus | None = Field(
+        default=None,
+        description="Benchmarks of programs that evalplus judges beside us: `snakemake evalplus`.",
+    )
     plan: Plan = Field(default=Plan(), description="Assumptions of the estimate of the costs.")
 
     @model_validator(mode="after")
@@ -190,6 +195,11 @@ class Config(Strict):
                 known("system", system, "lm_eval.systems", {*self.methods, "teacher", "student"})
             for benchmark in self.lm_eval.benchmarks:
                 known("benchmark", benchmark, "lm_eval.benchmarks", self.benchmarks)
+        if self.evalplus is not None:
+            for pair in self.evalplus.pairs:
+                known("pair", pair, "evalplus.pairs", self.pairs)
+            for system in self.evalplus.systems:
+                known("system", system, "evalplus.systems", {*self.methods, "teacher", "student"})
         if self.estimators is not None:
             for method in (self.estimators.near, *self.estimators.methods):
                 known("method", method, "estimators", self.methods)

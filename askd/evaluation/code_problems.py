@@ -2,8 +2,8 @@
 
 EvalPlus compares outputs on given inputs with those of a canonical solution, HumanEval has a
 function `check`; the inputs are those that `check` hands to the canonical solution. EvalPlus's own
-extra inputs are on the hub only, so every second input counts as an extra one here: a program may
-pass the base tests and fail the extra ones, as with EvalPlus's own.
+extra inputs are in its own files only. To compare the two sides every second input counts as an
+extra one here: a program may pass the base tests and fail the extra ones, as with EvalPlus's own.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 from askd.sandbox.result import BadTests
 
-# Inputs of a problem that are kept; HumanEval has one problem with a thousand.
+# Inputs that are split into base and extra ones; HumanEval has one problem with a thousand.
 MOST_INPUTS = 40
 # Each is exchanged for the other.
 OPERATORS = [
@@ -31,22 +31,24 @@ OPERATORS = [
 EXCHANGED = {one: other for pair in OPERATORS for one, other in (pair, pair[::-1])}
 
 
-def evalplus_row(row: dict, task_id: str) -> dict:
+def evalplus_row(row: dict, task_id: str, split: bool = True) -> dict:
     """`row` (prompt, canonical_solution, test, entry_point) as EvalPlus's files have it.
 
-    The row's own code is run here, unconfined: it is the data set's.
+    Without `split` all inputs are base ones. The row's own code is run here, unconfined: it is the
+    data set's.
 
     Raises:
         BadTests: `check` refuses the canonical solution, or the row does not run.
     """
-    inputs = _recorded(row, task_id)[:MOST_INPUTS]
+    inputs = _recorded(row, task_id)
+    base, plus = (inputs[:MOST_INPUTS:2], inputs[1:MOST_INPUTS:2]) if split else (inputs, [])
     return {
         "task_id": task_id,
         "prompt": row["prompt"],
         "entry_point": row["entry_point"],
         "canonical_solution": row["canonical_solution"],
-        "base_input": inputs[::2],
-        "plus_input": inputs[1::2],
+        "base_input": base,
+        "plus_input": plus,
         "contract": "",
         "atol": 0,
     }

@@ -9,12 +9,12 @@ from pydantic import Field
 from askd.artifacts import ITEMS, PROMPTS, read_table, table_from_rows, write_json, write_table
 from askd.config import Benchmark, Evaluation, Judge, Rollout, SandboxSettings, Strict
 from askd.errors import AskdError
+from askd.evaluation.answers import answers, how, item
 from askd.evaluation.summary import measures, provenance
 from askd.evaluation.win_rate import win_rates
 from askd.judge.references import baseline_of
 from askd.models.folder import LanguageModel, load
 from askd.rewards.grade import grade, judge_of, sandbox_of
-from askd.rollout.engine import requests, sample
 
 
 class EvaluateSettings(Strict):
@@ -68,43 +68,18 @@ def _answer(
     prompts: list[dict],
 ) -> tuple[list[dict], dict[str, dict | None]]:
     """The rows of the items table, and the entries of the summary on their sandbox and judge."""
-    evaluation = settings.evaluation
-    decodings = {
-        "greedy": {"samples_per_prompt": 1, "temperature": 0.0, "top_p": 1.0},
-        "sampled": {
-            "samples_per_prompt": evaluation.samples,
-            "temperature": evaluation.temperature,
-            "top_p": evaluation.top_p,
-        },
-    }
     items = []
     graded_by: dict[str, dict | None] = {"sandbox": None, "judge": None}
-    for decoding, sampling in decodings.items():
-        rollout_settings = settings.rollout.model_copy(update=sampling)
-        rollouts = sample(
-            language_model,
-            requests(language_model, prompts, rollout_settings.samples_per_prompt),
-            rollout_settings,
-            seed,
-            f"benchmark {name}",
-        )
+    for decoding, rollouts in answers(
+        language_model, prompts, settings.evaluation, settings.rollout, seed, f"benchmark {name}"
+    ):
         rewards = grade(rollouts, prompts, settings.grader, settings.sandbox, settings.judge)
         graded_by["sandbox"] = sandbox_of(rewards)
         if (judge := judge_of(rewards)) is not None:
             outcome = _win_rates(rollouts, prompts, rewards.column("reward").to_pylist())
             graded_by["judge"] = {**(graded_by["judge"] or {}), decoding: {**judge, **outcome}}
         items += [
-            {
-                "prompt_id": rollout["prompt_id"],
-                "decoding": decoding,
-                "sample_id": rollout["sample_id"],
-                "correct": graded["correct"],
-                "reward": graded["reward"],
-                "reason": graded["reason"],
-                "finish_reason": rollout["finish_reason"],
-                "response_tokens": len(rollout["token_ids"]),
-                "text": rollout["text"],
-            }
+            item(decoding, rollout, graded["correct"], graded["reward"], graded["reason"])
             for rollout, graded in zip(rollouts, rewards.to_pylist(), strict=True)
         ]
     return items, graded_by
@@ -131,10 +106,6 @@ def _how(settings: EvaluateSettings, seed: int, name: str) -> dict:
     return {
         "benchmark": name,
         **benchmark.model_dump(mode="json"),
-        "samples": settings.evaluation.samples,
-        "temperature": settings.evaluation.temperature,
-        "top_p": settings.evaluation.top_p,
-        "max_new_tokens": settings.rollout.max_new_tokens,
-        "seed": seed,
+        **how(settings.evaluation, settings.rollout, seed),
         "grader": settings.grader,
     }

@@ -70,7 +70,9 @@ class Layout(Runs):
     @property
     def lm_eval_systems(self) -> list[tuple[list[str], list[int]]]:
         """The systems that lm-eval evaluates, and their seeds."""
-        systems = self.config.lm_eval.systems
+        return self._with_seeds(self.config.lm_eval.systems)
+
+    def _with_seeds(self, systems: list[str]) -> list[tuple[list[str], list[int]]]:
         groups = [
             ([system for system in systems if system in UNTRAINED], [0]),
             ([system for system in systems if system not in UNTRAINED], self.seeds[""]),
@@ -92,6 +94,35 @@ class Layout(Runs):
                 "benchmarks": {name: config.benchmarks[name] for name in config.lm_eval.benchmarks},
                 "batch_size": config.rollout.batch_size,
                 "max_new_tokens": config.rollout.max_new_tokens,
+            }
+        )
+
+    @property
+    def evalplus_systems(self) -> list[tuple[list[str], list[int]]]:
+        """The systems whose programs evalplus judges, and their seeds."""
+        return self._with_seeds(self.config.evalplus.systems)
+
+    def evalplus_problems_settings(self, wildcards: Any) -> str:
+        """What the stage of evalplus's problems reads of the configuration."""
+        name = wildcards.benchmark
+        return as_json({"benchmark": name, "file": self.config.evalplus.benchmarks[name]})
+
+    def evalplus_file(self, wildcards: Any) -> list[str]:
+        """The user's own file of a benchmark's problems, if it is one."""
+        path = self.config.evalplus.benchmarks[wildcards.benchmark].path
+        return [] if path is None else [path]
+
+    @property
+    def evalplus_settings(self) -> str:
+        """What the evalplus stage reads of the configuration."""
+        config = self.config
+        longest = {"max_new_tokens": config.evalplus.max_new_tokens}
+        return as_json(
+            {
+                "benchmarks": list(config.evalplus.benchmarks),
+                "evaluation": config.evaluation,
+                "rollout": config.rollout.model_copy(update=longest),
+                "sandbox": config.sandbox,
             }
         )
 

@@ -28,12 +28,12 @@ from askd.errors import AskdError
 from askd.evaluation import code_problems, evalplus_agreement, lm_eval_agreement
 from askd.evaluation.agreement import written_agreement
 from askd.evaluation.comparison import Comparison, Count, counts
-from askd.evaluation.evalplus_agreement import Sample
+from askd.evaluation.evalplus_run import Sample, sample_of
 from askd.models.folder import load
 from askd.reporting.markdown import grid
 from askd.rollout.engine import requests, sample
 from askd.sandbox.audit.humaneval import problems as humaneval_problems
-from askd.sandbox.formats import from_reference, humaneval, program
+from askd.sandbox.formats import from_reference, humaneval
 from askd.tasks.generated import items as generated_items
 from askd.tasks.programs import answer as program_answer
 
@@ -171,12 +171,10 @@ def _answers(
     )
     model = load(folder)
     rows = sample(model, requests(model, prompts, 1), greedy, 0, "agreement programs")
-    samples = []
-    for prompt, task_id, row in zip(prompts, task_ids, rows, strict=True):
-        task = from_reference(prompt["reference"], task_id)
-        source = program(task, row["text"], task_id).source
-        samples.append(Sample(task_id, f"answers of {folder.name}", source))
-    return samples
+    return [
+        sample_of(task_id, f"answers of {folder.name}", prompt["reference"], row["text"])
+        for prompt, task_id, row in zip(prompts, task_ids, rows, strict=True)
+    ]
 
 
 def _problems(settings: AgreementSettings, prompts: list[dict]) -> list[tuple[dict, dict]]:

@@ -30,17 +30,24 @@ def rows_of(source: DatasetSource) -> Sequence[dict]:
     """
     if source.dataset is not None:
         return _hub(source)
-    if source.url is not None:
-        content, name = _download(source.url), urlsplit(source.url).path
-    else:
-        content, name = _read(source.path), source.path
+    return rows_of_file(source.url, source.path, source.sha256)[0]
+
+
+def rows_of_file(url: str | None, path: str | None, sha256: str | None) -> tuple[list[dict], str]:
+    """All rows of the file at `url` or `path`, and the SHA-256 of the file.
+
+    Raises:
+        AskdError: as `rows_of`; the file's digest is not `sha256`, where one is given.
+    """
+    where = url or path
+    content = _download(url) if url else _read(path)
     digest = hashlib.sha256(content).hexdigest()
-    if source.sha256 not in (None, digest):
+    if sha256 not in (None, digest):
         raise AskdError(
-            f"{source.place}: the file's SHA-256 is {digest}, not {source.sha256}; it is not the "
-            "file that the configuration means."
+            f"{where}: the file's SHA-256 is {digest}, not {sha256}; it is not the file that the "
+            "configuration means."
         )
-    return _parsed(content, name, source.place)
+    return _parsed(content, urlsplit(url).path if url else path, where), digest
 
 
 def _hub(source: DatasetSource) -> Sequence[dict]:

@@ -6,9 +6,10 @@ import pytest
 
 from askd.config import SandboxSettings
 from askd.errors import AskdError
-from askd.evaluation import evalplus_agreement
+from askd.evaluation import evalplus_run
 from askd.evaluation.code_problems import canonical, empty, evalplus_row, mutant
-from askd.evaluation.evalplus_agreement import Sample, Verdict, agreement, read_verdicts
+from askd.evaluation.evalplus_agreement import agreement
+from askd.evaluation.evalplus_run import Sample, Verdict, read_verdicts
 from askd.sandbox.audit.humaneval import problems
 from askd.sandbox.formats import humaneval
 from askd.sandbox.result import BadTests
@@ -40,6 +41,12 @@ def test_inputs_are_those_of_check_and_every_second_one_is_extra():
     assert row["base_input"] == [[1, 2], [[1], [2]]]
     assert row["plus_input"] == [[0, 0]]
     assert row["canonical_solution"] == ADD["canonical_solution"]
+
+
+def test_all_inputs_can_be_base_ones():
+    row = evalplus_row(ADD, "Mbpp/9000", split=False)
+    assert row["base_input"] == [[1, 2], [0, 0], [[1], [2]]]
+    assert row["plus_input"] == []
 
 
 def test_inputs_are_those_from_before_the_call():
@@ -80,6 +87,11 @@ def test_extra_tests_count_beside_the_base_ones_only():
         results(("a", "pass", "pass"), ("b", "pass", "fail"), ("c", "timeout", "pass")), samples
     )
     assert found == [Verdict(True, True), Verdict(True, False), Verdict(False, False)]
+    # Where there are none.
+    found = read_verdicts(
+        results(("a", "pass", None), ("b", "fail", None), ("c", "pass", None)), samples
+    )
+    assert found == [Verdict(True, True), Verdict(False, False), Verdict(True, True)]
 
 
 @pytest.mark.parametrize(
@@ -108,7 +120,7 @@ def test_recorded_verdicts_are_set_beside_ours(monkeypatch):
     sources = {"canonical": canonical(row), "mutant": mutant(row, 0)}
     samples = [Sample("Mbpp/9000", kind, sources.get(kind, empty(row))) for kind, *_ in RECORDED]
     theirs = [Verdict(passed, passed) for _, _, passed, _, _ in RECORDED]
-    monkeypatch.setattr(evalplus_agreement, "evalplus_verdicts", lambda *_: theirs)
+    monkeypatch.setattr(evalplus_run, "evalplus_verdicts", lambda *_: theirs)
     found = agreement("A", "mbpp", [row], samples, SandboxSettings(lowest_tier="landlock"))
     assert [one.benchmark for one in found] == [f"A, {kind}" for kind, *_ in RECORDED] * 2
     for verdict, column in (("base", 3), ("plus", 4)):
@@ -120,7 +132,7 @@ def test_recorded_verdicts_are_set_beside_ours(monkeypatch):
 def test_the_known_fault_is_named(monkeypatch):
     row = next(row for row in problems() if row["task_id"] == "HumanEval/32")
     samples = [Sample("HumanEval/32", "canonical", row["prompt"] + row["canonical_solution"])]
-    monkeypatch.setattr(evalplus_agreement, "evalplus_verdicts", lambda *_: [Verdict(False, False)])
+    monkeypatch.setattr(evalplus_run, "evalplus_verdicts", lambda *_: [Verdict(False, False)])
     checks = {"HumanEval/32": humaneval(row, "HumanEval/32")}
     settings = SandboxSettings(lowest_tier="landlock")
     rows = [evalplus_row(row, "HumanEval/32")]
@@ -150,4 +162,4 @@ def test_verdicts_of_evalplus():
 def test_evalplus_that_is_not_installed_is_named(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(AskdError, match=r"evalplus is not installed; .*'askd\[evaluate\]'"):
-        evalplus_agreement.evalplus_verdicts("humaneval", [], [])
+        evalplus_run.evalplus_verdicts("humaneval", [], [])

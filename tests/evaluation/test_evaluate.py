@@ -98,13 +98,15 @@ def test_the_grader_gets_the_sandbox_of_the_settings_and_the_summary_says_which(
     assert summary["sandbox"] == {"tier": "made up"}
 
 
-def test_the_summary_says_how_it_was_made_and_how_it_went(folders, data, tmp_path):
+def test_the_summary_says_how_it_was_made_and_how_it_went(folders, data, tmp_path, is_complete):
     evaluate(settings(), 5, folders.student, data, tmp_path / "eval")
     items = read_table(tmp_path / "eval/sums/items.parquet", ITEMS).to_pylist()
     summary = json.loads((tmp_path / "eval/sums/summary.json").read_text())
     assert summary["tool"]["name"] == "askd"
     assert len(summary["task_hash"]) == len(summary["prompt_template_hash"]) == 16
-    assert (summary["seed"], summary["temperature"], summary["sandbox"]) == (5, 1.0, None)
+    assert is_complete(summary)
+    assert (summary["seed"], summary["engine"], summary["sandbox"]) == (5, "transformers", None)
+    assert summary["sampling"] == {"temperature": 1.0, "top_p": 1.0, "max_new_tokens": 6}
     assert list(summary["pass_at_k"]) == ["1", "2"]
     for decoding in ("greedy", "sampled"):
         reasons = [item["reason"] for item in items if item["decoding"] == decoding]

@@ -9,9 +9,9 @@ import pytest
 from askd.artifacts import PROMPTS, table_from_rows, write_table
 from askd.config import validate
 from askd.errors import AskdError
-from askd.evaluation import evalplus_agreement
+from askd.evaluation import evalplus_run
 from askd.evaluation.comparison import compared
-from askd.evaluation.evalplus_agreement import Verdict
+from askd.evaluation.evalplus_run import Verdict
 from askd.evaluation.lm_eval_agreement import Run
 from askd.reporting import agreement as stage
 from askd.tasks.generated import prompts
@@ -94,7 +94,7 @@ def test_the_table_counts_and_lists(settings, tables, folders, tmp_path, monkeyp
     monkeypatch.setattr(stage, "humaneval_problems", lambda: [SOLVED])
     monkeypatch.setattr(stage, "QUESTION", "{prompt}")  # the model's context is short
     monkeypatch.setattr(
-        evalplus_agreement,
+        evalplus_run,
         "evalplus_verdicts",
         lambda dataset, rows, samples: [
             Verdict(*["return None" not in sample.source] * 2) for sample in samples

@@ -96,10 +96,11 @@ ROWS = {
         "contract": "",
     },
 }
+ROWS["evalplus-plus"] = ROWS["evalplus"]
 GRADER = {
     **dict.fromkeys(("ultrachat", "alpaca-eval", "evol-instruct", "ultrafeedback"), "judge"),
     **dict.fromkeys(("metamathqa", "gsm8k", "math"), "math"),
-    **dict.fromkeys(("code-r1", "humaneval", "mbpp", "evalplus"), "code"),
+    **dict.fromkeys(("code-r1", "humaneval", "mbpp", "evalplus", "evalplus-plus"), "code"),
 }
 
 
@@ -174,6 +175,19 @@ def test_what_the_adapters_take_of_their_rows(written):
     assert "Sum them." in ADAPTERS["mbpp"](sanitized).prompt
     assert json.loads(example("evalplus").reference)["base_input"] == [[2, 3]]
     assert "plus_input" not in json.loads(example("evalplus").reference)
+    assert json.loads(example("evalplus-plus").reference)["plus_input"] == [[0, 0]]
+
+
+def test_plus_is_stricter_than_base(written):
+    """The extra inputs tell a program from a right one that the base ones do not."""
+    text = "def add(a, b):\n    return a + b if a else None\n"
+    correct = {}
+    for adapter in ("evalplus", "evalplus-plus"):
+        (row,) = read(source(adapter, written([ROWS[adapter]])), "test", "code")
+        rollout = {"prompt_id": row["prompt_id"], "sample_id": 0, "finish_reason": "stop"}
+        rewards = grade([rollout | {"text": text}], [row], "code")
+        correct[adapter] = rewards.column("correct").to_pylist()
+    assert correct == {"evalplus": [True], "evalplus-plus": [False]}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -81,3 +83,17 @@ def test_lm_eval_asks_what_we_ask_and_hears_the_same(tables):
         assert summary["tool"]["name"] == "lm-eval" and summary["counted"] == {
             "arithmetic-easy": ["exact_match", "flexible-extract"]
         }
+
+
+def test_evalplus_judges_a_model_as_it_was_fetched(copies):
+    """What the documented command runs; the stage itself is in tests/evaluation."""
+    project = copies(Path(__file__).resolve().parents[2] / "config/smollm2.yaml")
+    result = project.make("--dry-run", "evalplus")
+    assert result.returncode == 0, result.stdout + result.stderr
+    jobs = re.findall(r"^Job \d+: (.*)$", result.stdout + result.stderr, re.MULTILINE)
+    assert set(jobs) == {
+        "Fetch smollm2-135m-instruct",
+        "Problems of humaneval",
+        "evalplus: instruct, teacher",
+        "Scores beside evalplus",
+    }

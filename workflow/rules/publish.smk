@@ -90,6 +90,7 @@ if CONFIG.agreement and CONFIG.lm_eval:
         input:
             rules.agreement.output[1],
             rules.lm_eval.output[1],
+            *(rules.evalplus.output[1:] if CONFIG.evalplus else []),
         output:
             PUBLISHED / "agreement.md",
         log:

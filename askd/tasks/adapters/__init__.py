@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from askd.tasks.adapters import code, instructions, mathematics
 from askd.tasks.adapters.example import Example, NotGradable
@@ -19,6 +20,7 @@ ADAPTERS: dict[str, Callable[[dict], Example]] = {
     "humaneval": code.humaneval,
     "mbpp": code.mbpp,
     "evalplus": code.evalplus,
+    "evalplus-plus": partial(code.evalplus, plus=True),
 }
 
 __all__ = ["ADAPTERS", "Example", "NotGradable"]

@@ -42,13 +42,14 @@ def humaneval(row: dict) -> Example:
     return Example(f"{COMPLETE}\n\n{_block(prompt)}", json.dumps(reference), solution)
 
 
-def evalplus(row: dict) -> Example:
+def evalplus(row: dict, plus: bool = False) -> Example:
     """HumanEval+ and MBPP+ as EvalPlus publishes them, with the base inputs: what it calls "base
-    tests"."""
+    tests"; with `plus`, "base + extra tests"."""
     prompt = text(row, "prompt")
+    names = ["task_id", "base_input", "atol", *(["plus_input"] if plus else [])]
     reference = {
-        "format": "evalplus-base",
-        **{name: row[name] for name in ("task_id", "base_input", "atol")},
+        "format": "evalplus" if plus else "evalplus-base",
+        **{name: row[name] for name in names},
         **{name: text(row, name) for name in ("prompt", "canonical_solution", "entry_point")},
     }
     solution = _block(prompt + reference["canonical_solution"])
