@@ -38,6 +38,13 @@ def check_own_files(config: Config) -> None:
         if task.grader not in GRADERS:
             entry_point.file_of(task.grader)
             digest(task.grader_module)
+    for task, files in config.lm_eval.files.items() if config.lm_eval else ():
+        for split, path in files.items():
+            if not Path(path).is_file():
+                raise AskdError(
+                    f"lm_eval.files.{task}.{split}: no file {path} in the working directory "
+                    f"({Path.cwd()})."
+                )
     for name, model in config.models.items():
         if isinstance(model, ModelFromSource) and model.revision is None:
             path = Path(model.source)

@@ -51,7 +51,7 @@ def lm_eval(
     from askd.evaluation.lm_eval_benchmarks import evaluate as run
 
     chosen = validated_json(LmEvalSettings, settings)
-    if not chosen.lm_eval.tasks:
+    if set(chosen.lm_eval.tasks) <= set(chosen.lm_eval.files):
         _stay_off_the_hub()
     for one, written in runs(seed, output):
         run(chosen, of_seed(model, one), data, written)

@@ -24,6 +24,7 @@ import yaml
 from askd.config import SandboxSettings
 from askd.errors import AskdError
 from askd.evaluation.comparison import Comparison, compared
+from askd.evaluation.lm_eval_manager import tasks_folder
 from askd.mathematics.workers import TIMEOUT, limited
 from askd.rewards.math import grade
 from askd.rewards.result import Answer
@@ -157,7 +158,7 @@ def _minerva_verdicts(text: str, solution: str) -> dict[str, bool]:
 
 @cache
 def _minerva_utils() -> ModuleType:
-    path = _tasks_folder() / "minerva_math/utils.py"
+    path = tasks_folder() / "minerva_math/utils.py"
     spec = importlib.util.spec_from_file_location("minerva_math_utils", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -174,14 +175,5 @@ _Loader.add_constructor("!function", lambda loader, node: node.value)
 
 
 def _task(name: str) -> dict:
-    text = (_tasks_folder() / TASKS[name]).read_text(encoding="utf-8")
+    text = (tasks_folder() / TASKS[name]).read_text(encoding="utf-8")
     return yaml.load(text, _Loader)
-
-
-def _tasks_folder() -> Path:
-    spec = importlib.util.find_spec("lm_eval")
-    if spec is None:
-        raise AskdError(
-            "lm-eval is not installed; run `make evaluate-env`, or: pip install 'askd[evaluate]'"
-        )
-    return Path(spec.origin).parent / "tasks"

@@ -100,7 +100,7 @@ def lm_eval_run(questions: Sequence[dict], model_folder: Path, rollout: Rollout)
     with TemporaryDirectory(prefix="askd-lm-eval-") as folder:
         path = Path(folder) / "test.jsonl"
         write_json_lines(path, questions)
-        results = run(local_task(TASK, path, rollout.max_new_tokens), model)
+        results = run(local_task(TASK, path), model, rollout.max_new_tokens)
     samples = results["samples"][TASK]
     about = {
         "task": TASK,
