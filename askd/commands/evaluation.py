@@ -112,6 +112,16 @@ def agreement(
     )
 
 
+@app.command(name="agreement-check")
+def agreement_check(
+    table: Annotated[Path, option("CSV file that agreement wrote.")],
+) -> None:
+    """Exit with code 1 where verdicts differ for no known reason."""
+    from askd.evaluation.comparison import check
+
+    check(table)
+
+
 @app.command()
 def audit(
     output: Annotated[Path, option("Files to write, without their endings csv and md.")],

@@ -30,6 +30,7 @@ from askd.evaluation.lm_eval_ends import LENGTH
 from askd.evaluation.lm_eval_manager import manager
 from askd.evaluation.lm_eval_run import (
     FLEXIBLE,
+    INVALID,
     load_model,
     local_task,
     question_of,
@@ -41,8 +42,6 @@ from askd.mathematics.answers import response_answer
 from askd.mathematics.equality import CORRECT, UNPARSED, WRONG, readable
 
 METRICS = ("math_verify", "exact_match")
-INVALID = "[invalid]"
-"""What lm-eval's regular expressions give for an answer in which they find nothing."""
 REGEX, GRADER = "lm-eval's filter", "grader math"
 """What decides whether an answer can be read."""
 

@@ -19,6 +19,8 @@ from askd.evaluation.lm_eval_manager import tasks_folder
 
 TASK_FILE = Path(__file__).with_name("lm_eval_tasks") / "gsm8k_style.yaml"
 STRICT, FLEXIBLE = "strict-match", "flexible-extract"
+INVALID = "[invalid]"
+"""What a regular expression of lm-eval gives for an answer in which it finds nothing."""
 Engine = Literal["transformers", "vllm"]
 
 
@@ -33,9 +35,14 @@ def load_model(
     """
     tasks_folder()  # refuses where there is no lm-eval
     if engine == "vllm":
-        from askd.evaluation.lm_eval_vllm import vllm_model
+        from askd.evaluation.vllm_version import name_cpu_build
+        from askd.rollout.vllm_engine import import_vllm
 
-        return vllm_model(folder, dtype, batch_size, vllm or Vllm())
+        import_vllm("lm_eval.engine")
+        name_cpu_build()
+        from askd.evaluation.lm_eval_vllm import VllmModel
+
+        return VllmModel(folder, dtype, batch_size, vllm or Vllm())
     from askd.evaluation.lm_eval_transformers import TransformersModel
 
     return TransformersModel(folder, dtype, batch_size)

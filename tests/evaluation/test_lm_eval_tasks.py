@@ -76,7 +76,7 @@ def test_a_group_brings_its_members(files, tmp_path):
 
 @needs_lm_eval
 def test_tasks_and_files_that_nothing_knows_are_named(files, tmp_path):
-    with pytest.raises(AskdError, match="'minerva_math_algebra' is no task that lm_eval.tasks"):
+    with pytest.raises(AskdError, match=r"'minerva_math_algebra' is no task that"):
         manager(["gsm8k"], files, tmp_path)
     mixed = {"gsm8k": {"train": "a.jsonl", "test": "b.parquet"}}
     with pytest.raises(AskdError, match=r"files\.gsm8k: some are Parquet and some are not"):
