@@ -44,6 +44,13 @@ def check_own_files(config: Config) -> None:
                 f"evalplus.benchmarks.{name}: no file {file.path} in the working directory "
                 f"({Path.cwd()}); EvalPlus's releases have it."
             )
+    for task, files in config.lm_eval.files.items() if config.lm_eval else ():
+        for split, path in files.items():
+            if not Path(path).is_file():
+                raise AskdError(
+                    f"lm_eval.files.{task}.{split}: no file {path} in the working directory "
+                    f"({Path.cwd()})."
+                )
     for name, model in config.models.items():
         if isinstance(model, ModelFromSource) and model.revision is None:
             path = Path(model.source)

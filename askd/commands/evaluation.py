@@ -51,7 +51,7 @@ def lm_eval(
     from askd.evaluation.lm_eval_benchmarks import evaluate as run
 
     chosen = validated_json(LmEvalSettings, settings)
-    if not chosen.lm_eval.tasks:
+    if set(chosen.lm_eval.tasks) <= set(chosen.lm_eval.files):
         _stay_off_the_hub()
     for one, written in runs(seed, output):
         run(chosen, of_seed(model, one), data, written)
@@ -139,6 +139,16 @@ def agreement(
         humaneval_samples,
         output,
     )
+
+
+@app.command(name="agreement-check")
+def agreement_check(
+    table: Annotated[Path, option("CSV file that agreement wrote.")],
+) -> None:
+    """Exit with code 1 where verdicts differ for no known reason."""
+    from askd.evaluation.comparison import check
+
+    check(table)
 
 
 @app.command()

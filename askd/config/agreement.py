@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
@@ -28,6 +28,12 @@ class LmEval(Strict):
         description="Tasks and groups of lm-eval whose answers are right or wrong, such as `gsm8k` "
         "and `minerva_math`; it fetches them from the hub.",
     )
+    files: dict[str, Annotated[dict[str, str], Field(min_length=1)]] = Field(
+        default={},
+        description="Files in place of the hub's, by task (such as `gsm8k`; of a group, each of "
+        "its tasks) and by split as the task names it (`train`, `test`): JSON Lines or Parquet, "
+        "with the columns of the data set.",
+    )
     benchmarks: list[str] = Field(
         default=[],
         description="Benchmarks of this configuration whose references are numbers, as local tasks "
@@ -36,18 +42,28 @@ class LmEval(Strict):
     chat_template: bool = Field(
         default=True, description="Whether prompts go through the model's chat template."
     )
+    max_new_tokens: PositiveInt | None = Field(
+        default=None, description="Longest answer in tokens; null: `rollout.max_new_tokens`."
+    )
     limit: PositiveInt | None = Field(
         default=None, description="Items of each task, the first ones; null: all."
     )
     engine: Literal["transformers", "vllm"] = Field(
-        default="transformers", description="What lm-eval samples with."
+        default="transformers",
+        description="What lm-eval samples with; vLLM runs as `rollout.vllm` says, in the "
+        "interpreter `python`.",
     )
-    dtype: str = Field(default="auto", description="Type of the weights; auto: as in the folder.")
+    dtype: str = Field(
+        default="auto",
+        description="Type of the weights; auto: as in the folder, with vLLM `rollout.vllm.dtype`.",
+    )
 
     @model_validator(mode="after")
     def _runs_something(self) -> LmEval:
         if not self.tasks and not self.benchmarks:
             raise ValueError("neither tasks nor benchmarks: nothing to run")
+        if self.files and not self.tasks:
+            raise ValueError("files: of tasks, but no tasks are named")
         return self
 
 

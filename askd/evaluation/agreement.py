@@ -24,6 +24,8 @@ import yaml
 from askd.config import SandboxSettings
 from askd.errors import AskdError
 from askd.evaluation.comparison import Comparison, compared
+from askd.evaluation.lm_eval_manager import tasks_folder
+from askd.mathematics.answers import response_answer
 from askd.mathematics.workers import TIMEOUT, limited
 from askd.rewards.math import grade
 from askd.rewards.result import Answer
@@ -40,18 +42,31 @@ class Output(NamedTuple):
     solution: str
 
 
+class Theirs(NamedTuple):
+    """lm-eval's verdict, and what it took for the answer."""
+
+    passed: bool
+    read: str
+
+
 class Agreement(NamedTuple):
-    """Both sides' verdicts; `lm_eval` by name of its filter or metric."""
+    """Both sides' verdicts; `lm_eval` by name of its filter or metric.
+
+    `text` is what both were given, `reason` our grader's, and `read` what it took for the answer,
+    empty if nothing.
+    """
 
     item: str
+    text: str
     reason: str
     correct: bool
-    lm_eval: dict[str, bool]
+    read: str
+    lm_eval: dict[str, Theirs]
 
     @property
     def differing(self) -> list[str]:
         """The filters or metrics of lm-eval that decide otherwise."""
-        return [name for name, verdict in self.lm_eval.items() if verdict != self.correct]
+        return [name for name, theirs in self.lm_eval.items() if theirs.passed != self.correct]
 
 
 def agreement(task: Literal["gsm8k", "minerva_math"], outputs: Sequence[Output]) -> list[Agreement]:
@@ -74,7 +89,14 @@ def agreement(task: Literal["gsm8k", "minerva_math"], outputs: Sequence[Output])
     )
     theirs = _gsm8k(settings, outputs) if task == "gsm8k" else _minerva_math(outputs)
     return [
-        Agreement(output.item, ours.reason, ours.correct, verdicts)
+        Agreement(
+            output.item,
+            output.text,
+            ours.reason,
+            ours.correct,
+            response_answer(output.text) or "",
+            verdicts,
+        )
         for output, ours, verdicts in zip(outputs, grades, theirs, strict=True)
     ]
 
@@ -89,7 +111,8 @@ def written(task: Literal["gsm8k", "minerva_math"]) -> list[dict]:
 def written_agreement(task: Literal["gsm8k", "minerva_math"]) -> list[Comparison]:
     """Both verdicts on the written outputs of a task, by filter or metric of lm-eval.
 
-    A difference that is not among the recorded ones has no known reason. Raises as `agreement`.
+    A difference that is not among the recorded ones, or not for our recorded reason, has no known
+    one. Raises as `agreement`.
     """
     rows = written(task)
     outputs = [
@@ -103,8 +126,8 @@ def written_agreement(task: Literal["gsm8k", "minerva_math"]) -> list[Comparison
             name,
             verdicts.item,
             verdicts.correct,
-            verdicts.lm_eval[name],
-            row["why"] if name in row["differing"] else "",
+            verdicts.lm_eval[name].passed,
+            row["why"] if name in row["differing"] and verdicts.reason == row["reason"] else "",
         )
         for name in found[0].lm_eval
         for row, verdicts in zip(rows, found, strict=True)
@@ -117,25 +140,25 @@ def _before(stops: Sequence[str], text: str) -> str:
     return text
 
 
-def _gsm8k(settings: dict, outputs: Sequence[Output]) -> list[dict[str, bool]]:
+def _gsm8k(settings: dict, outputs: Sequence[Output]) -> list[dict[str, Theirs]]:
     from lm_eval.api.metrics import exact_match_hf_evaluate
     from lm_eval.filters.extraction import RegexFilter
 
     (metric,) = settings["metric_list"]
     names = ("regexes_to_ignore", "ignore_case", "ignore_punctuation")
     options = {name: metric[name] for name in names}
-    verdicts: list[dict[str, bool]] = [{} for _ in outputs]
+    verdicts: list[dict[str, Theirs]] = [{} for _ in outputs]
     for pipeline in settings["filter_list"]:
         regex, _ = pipeline["filter"]  # the second takes the first of an item's samples
         arguments = {key: value for key, value in regex.items() if key != "function"}
         found = RegexFilter(**arguments).apply([[output.text] for output in outputs], [])
         for output, (answer,), own in zip(outputs, found, verdicts, strict=True):
             score = exact_match_hf_evaluate([answer], [output.solution], **options)
-            own[pipeline["name"]] = bool(score["exact_match"])
+            own[pipeline["name"]] = Theirs(bool(score["exact_match"]), answer)
     return verdicts
 
 
-def _minerva_math(outputs: Sequence[Output]) -> list[dict[str, bool]]:
+def _minerva_math(outputs: Sequence[Output]) -> list[dict[str, Theirs]]:
     utils = _minerva_utils()
     for output in outputs:
         if not utils.last_boxed_only_string(output.solution):
@@ -143,21 +166,28 @@ def _minerva_math(outputs: Sequence[Output]) -> list[dict[str, bool]]:
                 f"the solution of {output.item!r} has no \\boxed answer, as minerva_math needs."
             )
     found = limited(_minerva_verdicts, [(output.text, output.solution) for output in outputs])
-    undecided = {"exact_match": False, "math_verify": False}
+    undecided = dict.fromkeys(("exact_match", "math_verify"), Theirs(False, TIMEOUT))
     return [undecided if verdicts == TIMEOUT else verdicts for verdicts in found]
 
 
-def _minerva_verdicts(text: str, solution: str) -> dict[str, bool]:
+def _minerva_verdicts(text: str, solution: str) -> dict[str, Theirs]:
     """Runs in a worker."""
+    from math_verify import parse
+
     utils = _minerva_utils()
     boxed = utils.remove_boxed(utils.last_boxed_only_string(solution))
     item = {"solution": solution, "answer": utils.normalize_final_answer(boxed)}
-    return {name: bool(score) for name, score in utils.process_results(item, [text]).items()}
+    scores = utils.process_results(item, [text])
+    read = {
+        "exact_match": utils.get_unnormalized_answer(text),
+        "math_verify": str(parse(text, parsing_timeout=None)),
+    }
+    return {name: Theirs(bool(scores[name]), read[name]) for name in read}
 
 
 @cache
 def _minerva_utils() -> ModuleType:
-    path = _tasks_folder() / "minerva_math/utils.py"
+    path = tasks_folder() / "minerva_math/utils.py"
     spec = importlib.util.spec_from_file_location("minerva_math_utils", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -174,14 +204,5 @@ _Loader.add_constructor("!function", lambda loader, node: node.value)
 
 
 def _task(name: str) -> dict:
-    text = (_tasks_folder() / TASKS[name]).read_text(encoding="utf-8")
+    text = (tasks_folder() / TASKS[name]).read_text(encoding="utf-8")
     return yaml.load(text, _Loader)
-
-
-def _tasks_folder() -> Path:
-    spec = importlib.util.find_spec("lm_eval")
-    if spec is None:
-        raise AskdError(
-            "lm-eval is not installed; run `make evaluate-env`, or: pip install 'askd[evaluate]'"
-        )
-    return Path(spec.origin).parent / "tasks"

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import NamedTuple
+
+from askd.errors import AskdError
 
 UNEXPLAINED = "no known reason"
 
@@ -62,6 +66,25 @@ def counts(comparisons: Iterable[Comparison]) -> list[Count]:
     for comparison in comparisons:
         groups.setdefault((comparison.benchmark, comparison.verdict), []).append(comparison)
     return [Count(*names, *_numbers(members)) for names, members in groups.items()]
+
+
+def check(path: Path) -> None:
+    """Refuse a table of comparisons (CSV) in which a difference has no known reason.
+
+    Raises:
+        AskdError: how many there are, and where to read them; or the table is not there.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            unexplained = [row for row in csv.DictReader(file) if row["reason"] == UNEXPLAINED]
+    except OSError as error:
+        raise AskdError(f"{path}: cannot be read ({error}).") from error
+    if unexplained:
+        raise AskdError(
+            f"differences with {UNEXPLAINED}: {len(unexplained)}, the first on "
+            f"{unexplained[0]['item']!r} ({unexplained[0]['benchmark']}, "
+            f"{unexplained[0]['verdict']}); read {path} and {path.with_suffix('.md')}."
+        )
 
 
 def _numbers(members: Sequence[Comparison]) -> tuple[int | None, ...]:

@@ -6,8 +6,8 @@ character, and the verdicts: those of lm-eval's filters with that of grader `mat
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -17,6 +17,7 @@ from askd.config import Rollout, SandboxSettings
 from askd.evaluation.comparison import Comparison, compared
 from askd.evaluation.lm_eval_run import (
     FLEXIBLE,
+    INVALID,
     STRICT,
     load_model,
     local_task,
@@ -24,12 +25,19 @@ from askd.evaluation.lm_eval_run import (
     run,
     task_hash,
 )
+from askd.mathematics.answers import number, reference_answer
+from askd.mathematics.equality import UNPARSED
+from askd.mathematics.workers import TIMEOUT
 from askd.models.folder import load
 from askd.rewards.math import grade
-from askd.rewards.result import Answer
+from askd.rewards.result import Answer, Grade
 from askd.rollout.engine import requests, sample
 
 TASK = "gsm8k_style"
+NOTHING_READ = {
+    STRICT: "strict-match reads nothing but `#### n`",
+    FLEXIBLE: "flexible-extract reads no number there",
+}
 
 
 class Run(NamedTuple):
@@ -77,30 +85,48 @@ def compare(
     for filter_ in (STRICT, FLEXIBLE):
         for question, graded in zip(questions, grades, strict=True):
             row = by_key[question["id"], filter_]
-            why = reason(filter_, row["resps"][0][0], graded.reason)
+            why = reason(filter_, row, graded)
             passed = bool(row["exact_match"])
             comparisons.append(compared(name, filter_, question["id"], graded.correct, passed, why))
     return comparisons
 
 
-def reason(filter_: str, text: str, ours: str) -> str:
-    """Why a filter of lm-eval and grader `math` may differ on `text`; empty if nothing is known."""
-    if filter_ == STRICT and "#### " not in text:
-        return "strict-match reads nothing but `#### n`"
-    if ours == "unparsed":
-        return "grader math finds no formula that it can read"
-    if filter_ == FLEXIBLE and not re.search(r"\d\W*$", text):
+def reason(filter_: str, logged: dict, ours: Grade) -> str:
+    """Why a filter of lm-eval and grader `math` decide otherwise on an answer that lm-eval
+    `logged`; empty if nothing is known."""
+    ((text,),), (found,) = logged["resps"], logged["filtered_resps"]
+    if ours.reason == TIMEOUT:
+        return "our grader ran out of time"
+    if not ours.correct:
+        return _theirs_alone(filter_, text, ours)
+    if found == INVALID:
+        return NOTHING_READ[filter_]
+    read, right = number(found), number(reference_answer(logged["doc"]["answer"]))
+    if read and right and read.equals(right):
+        return "lm-eval compares digits, not values"
+    if filter_ == FLEXIBLE:
         return "flexible-extract takes the last number, wherever it stands"
+    return "strict-match takes the first `####`" if text.count("####") > 1 else ""
+
+
+def _theirs_alone(filter_: str, text: str, ours: Grade) -> str:
+    """Why a filter passes an answer that grader `math` does not."""
+    if filter_ == STRICT:
+        return "strict-match takes the first `####`, we the last" if text.count("####") > 1 else ""
+    if ours.reason == UNPARSED:
+        return "grader math finds no formula that it can read"
+    if "####" in text or r"\boxed" in text:
+        return "flexible-extract takes the last number, we what follows `####` or is boxed"
     return ""
 
 
 def lm_eval_run(questions: Sequence[dict], model_folder: Path, rollout: Rollout) -> Run:
     """lm-eval's answers to `questions` (id, question, answer), greedy; raises as `agreement`."""
-    model = load_model(model_folder, "transformers", "float32", rollout.batch_size)
-    with TemporaryDirectory(prefix="askd-lm-eval-") as folder:
+    loaded = load_model(model_folder, "transformers", "float32", rollout.batch_size)
+    with closing(loaded) as model, TemporaryDirectory(prefix="askd-lm-eval-") as folder:
         path = Path(folder) / "test.jsonl"
         write_json_lines(path, questions)
-        results = run(local_task(TASK, path, rollout.max_new_tokens), model)
+        results = run(local_task(TASK, path), model, rollout.max_new_tokens)
     samples = results["samples"][TASK]
     about = {
         "task": TASK,

@@ -1,13 +1,11 @@
 """lm-eval through its Python API, with a model folder of ours, which it loads by itself.
 
 A benchmark of ours becomes the local task `gsm8k_style` (`lm_eval_tasks/`). Where only such tasks
-are run, nothing is looked for on the hub, and lm-eval's own tasks are not scanned, which takes
-long.
+are run, nothing is looked for on the hub.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,60 +13,71 @@ from typing import Any, Literal
 
 import yaml
 
+from askd.config import Vllm
 from askd.errors import AskdError
+from askd.evaluation.lm_eval_manager import tasks_folder
 
 TASK_FILE = Path(__file__).with_name("lm_eval_tasks") / "gsm8k_style.yaml"
 STRICT, FLEXIBLE = "strict-match", "flexible-extract"
+INVALID = "[invalid]"
+"""What a regular expression of lm-eval gives for an answer in which it finds nothing."""
 Engine = Literal["transformers", "vllm"]
 
 
-def load_model(folder: Path, engine: Engine, dtype: str, batch_size: int) -> Any:
-    """lm-eval's own wrapper of the model in `folder`.
+def load_model(
+    folder: Path, engine: Engine, dtype: str, batch_size: int, vllm: Vllm | None = None
+) -> Any:
+    """lm-eval's wrapper of the model in `folder`, to be closed at the end; its `ends` say how its
+    answers ended. `vllm` is how that engine runs it.
 
     Raises:
-        AskdError: lm-eval or vLLM is not installed.
+        AskdError: lm-eval or vLLM is not installed, or vLLM does not start.
     """
-    _installed("lm_eval", "lm-eval", "run `make evaluate-env`, or: pip install 'askd[evaluate]'")
+    tasks_folder()  # refuses where there is no lm-eval
     if engine == "vllm":
-        _installed(
-            "vllm",
-            "vLLM",
-            "name an interpreter that has it beside lm-eval in lm_eval.python, or set "
-            "lm_eval.engine: transformers",
-        )
-        from lm_eval.models.vllm_causallms import VLLM
+        from askd.evaluation.vllm_version import name_cpu_build
+        from askd.rollout.vllm_engine import import_vllm
 
-        return VLLM(pretrained=str(folder), dtype=dtype, batch_size="auto")
-    from lm_eval.models.huggingface import HFLM
+        import_vllm("lm_eval.engine")
+        name_cpu_build()
+        from askd.evaluation.lm_eval_vllm import VllmModel
 
-    from askd.models.folder import default_device
+        return VllmModel(folder, dtype, batch_size, vllm or Vllm())
+    from askd.evaluation.lm_eval_transformers import TransformersModel
 
-    return HFLM(
-        pretrained=str(folder), device=str(default_device()), dtype=dtype, batch_size=batch_size
-    )
+    return TransformersModel(folder, dtype, batch_size)
 
 
 def run(
-    task: str | dict, model: Any, chat_template: bool = True, limit: int | None = None
+    task: str | dict,
+    model: Any,
+    max_new_tokens: int,
+    chat_template: bool = True,
+    limit: int | None = None,
+    known: Any = None,
 ) -> dict[str, Any]:
-    """What lm-eval returns for `task`, one of its names or a local task, with all samples.
+    """What lm-eval returns for `task`, with all samples: a local one, or the name of one that its
+    manager `known` has.
 
     Raises:
-        AskdError: lm-eval has no such task, or cannot fetch it.
+        AskdError: lm-eval cannot read or fetch the task's data, or the longest answer leaves no
+            room for a prompt.
     """
+    if max_new_tokens >= model.max_length:
+        raise AskdError(
+            f"lm_eval.max_new_tokens: {max_new_tokens} tokens of an answer leave no room for a "
+            f"prompt in a context of {model.max_length}."
+        )
     import lm_eval
     from lm_eval.tasks import TaskManager
 
-    is_local = isinstance(task, dict)
-    manager = TaskManager(include_defaults=not is_local)
-    if not is_local and task not in manager.all_tasks:
-        raise AskdError(f"lm_eval.tasks: lm-eval {lm_eval.__version__} has no task {task!r}.")
     try:
         return lm_eval.simple_evaluate(
             model,
             tasks=[task],
-            task_manager=manager,
+            task_manager=known or TaskManager(include_defaults=False),
             apply_chat_template=chat_template,
+            gen_kwargs={"max_gen_toks": max_new_tokens},
             limit=limit,
             log_samples=True,
             bootstrap_iters=0,
@@ -77,17 +86,11 @@ def run(
         raise AskdError(f"lm-eval cannot run {task!r}: {error}.") from error
 
 
-def local_task(name: str, file: Path, max_new_tokens: int) -> dict:
+def local_task(name: str, file: Path) -> dict:
     """The local task `name` of the questions in `file` (id, question, answer), greedy."""
     return yaml.safe_load(TASK_FILE.read_text(encoding="utf-8")) | {
         "task": name,
         "dataset_kwargs": {"data_files": {"test": str(file)}, "cache_dir": str(file.parent)},
-        "generation_kwargs": {
-            "until": [],
-            "do_sample": False,
-            "temperature": 0.0,
-            "max_gen_toks": max_new_tokens,
-        },
     }
 
 
@@ -121,8 +124,3 @@ def task_hash(samples: Sequence[dict]) -> str:
             sample["doc_hash"] + sample["prompt_hash"] + sample["target_hash"] for sample in samples
         )
     )
-
-
-def _installed(module: str, name: str, remedy: str) -> None:
-    if importlib.util.find_spec(module) is None:
-        raise AskdError(f"{name} is not installed; {remedy}")

@@ -87,13 +87,14 @@ class Layout(Runs):
     @property
     def lm_eval_settings(self) -> str:
         """What the lm-eval stage reads of the configuration."""
-        config = self.config
+        config, rollout = self.config, self.config.rollout
         return as_json(
             {
                 "lm_eval": config.lm_eval,
                 "benchmarks": {name: config.benchmarks[name] for name in config.lm_eval.benchmarks},
-                "batch_size": config.rollout.batch_size,
-                "max_new_tokens": config.rollout.max_new_tokens,
+                "batch_size": rollout.batch_size,
+                "max_new_tokens": config.lm_eval.max_new_tokens or rollout.max_new_tokens,
+                "vllm": rollout.vllm if config.lm_eval.engine == "vllm" else None,
             }
         )
 

@@ -3,8 +3,10 @@
 For each benchmark it counts the items on which both sides say the same, and lists each other one
 with its reason:
 
-- answers that were written to tell the sides apart, for `gsm8k` and `minerva_math` of lm-eval;
-- a model's answers to a benchmark, run through lm-eval and through our runner;
+- answers that were written to tell the sides apart, for `gsm8k` and `minerva_math` of lm-eval, and
+  MATH-style answers of many forms;
+- a model's answers to a benchmark, run through lm-eval and through our runner, and judged as
+  `minerva_math` does as well;
 - all problems of HumanEval, and those of a benchmark of programs, with EvalPlus: their canonical
   solutions, broken ones, and the programs of a model or of a file.
 """
@@ -29,6 +31,7 @@ from askd.evaluation import code_problems, evalplus_agreement, lm_eval_agreement
 from askd.evaluation.agreement import written_agreement
 from askd.evaluation.comparison import Comparison, Count, counts
 from askd.evaluation.evalplus_run import Sample, sample_of
+from askd.evaluation.math_style import built_agreement, model_agreement
 from askd.models.folder import load
 from askd.reporting.markdown import grid
 from askd.rollout.engine import requests, sample
@@ -38,6 +41,8 @@ from askd.tasks.generated import items as generated_items
 from askd.tasks.programs import answer as program_answer
 
 TOOLS = {"lm_eval": "lm-eval", "evalplus": "evalplus"}
+# Items that an entry of the list of differences names.
+MOST_LISTED = 20
 # Numbers of our own problems: EvalPlus changes the inputs of MBPP's.
 FIRST_NUMBER = 9000
 QUESTION = (
@@ -92,6 +97,12 @@ def agreement(
         settings.rollout,
     )
     comparisons += answered
+    comparisons += built_agreement()
+    comparisons += model_agreement(
+        math_model.name,
+        {row["doc"]["id"]: row["resps"][0][0] for row in run.samples},
+        {row["doc"]["id"]: row["doc"]["answer"].removeprefix("#### ") for row in run.samples},
+    )
     of_humaneval, compared = _humaneval(settings, humaneval_model, humaneval_samples)
     comparisons += compared
     of_programs, compared = _programs(settings, code_rows, code_model)
@@ -273,7 +284,8 @@ def _markdown(comparisons: Sequence[Comparison], about: dict[str, str]) -> str:
 
 
 def _differences(comparisons: Sequence[Comparison]) -> str:
-    """A list entry for the items that differ in the same way for the same reason."""
+    """A list entry for the items that differ in the same way for the same reason, with the first
+    of them; the CSV file has all."""
     groups: dict[tuple[str, str, str], list[str]] = {}
     for one in comparisons:
         if not one.equal:
@@ -282,7 +294,8 @@ def _differences(comparisons: Sequence[Comparison]) -> str:
             group = (f"{one.benchmark}, {one.verdict}", sides, one.reason)
             groups.setdefault(group, []).append("`{}`".format(one.item.replace("\n", "\\n")))
     lines = [
-        f"- {what}{sides}; {reason} ({len(items)}): {', '.join(items)}"
+        f"- {what}{sides}; {reason} ({len(items)}): {', '.join(items[:MOST_LISTED])}"
+        + (", ..." if len(items) > MOST_LISTED else "")
         for (what, sides, reason), items in groups.items()
     ]
     return "\n".join(lines) or "None."

@@ -15,15 +15,16 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from askd.config import Rollout
+from askd.config import Rollout, Vllm
 from askd.errors import AskdError
-from askd.models.folder import load_without_weights
+from askd.models.folder import LanguageModel, load_without_weights
 from askd.models.logprobs import check_vocabulary
 from askd.rollout.engine import Request, check_context, end_tokens, row_of
 from askd.rollout.sampler import entropy
@@ -61,6 +62,77 @@ def engine_of(folder: Path, settings: Rollout, head_chunk: int | None = None) ->
     return _running[key]
 
 
+def import_vllm(key: str) -> None:
+    """Import vLLM with the variables that it needs; `key` of the configuration asks for it.
+
+    Raises:
+        AskdError: it is not installed, or does not fit the machine.
+    """
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    try:
+        import vllm  # noqa: F401
+    except Exception as error:  # a build that does not fit the machine raises many kinds
+        raise AskdError(
+            f"{key}: vLLM cannot be imported in {sys.executable} ({_reason(error)}); "
+            f"install it with `make vllm-env`, or set {key}: transformers."
+        ) from error
+
+
+@contextmanager
+def starting(folder: Path, key: str) -> Iterator[None]:
+    """Turns whatever vLLM raises when it cannot start the model of `folder` into an AskdError."""
+    try:
+        yield
+    except Exception as error:  # as many kinds as there are models and devices
+        raise AskdError(
+            f"{folder}: vLLM does not start ({_reason(error)}); change rollout.vllm, install it "
+            f"anew with `make vllm-env`, or set {key}: transformers."
+        ) from error
+
+
+def engine_options(vllm: Vllm) -> dict[str, Any]:
+    """How an engine runs a model, as arguments of `vllm.LLM`."""
+    cache = vllm.cache_gib or (None if torch.cuda.is_available() else CPU_CACHE_GIB)
+    return {
+        "trust_remote_code": False,
+        "load_format": "safetensors",
+        # A prefix from the cache would make last bits depend on what ran before.
+        "enable_prefix_caching": False,
+        "worker_extension_cls": "askd.rollout.vllm_worker.CroppedHead",
+        "tensor_parallel_size": vllm.tensor_parallel_size,
+        "dtype": vllm.dtype,
+        "gpu_memory_utilization": vllm.memory_fraction,
+        "kv_cache_memory_bytes": None if cache is None else int(cache * 2**30),
+        "enforce_eager": vllm.eager,
+    }
+
+
+def longest_sequence(language_model: LanguageModel, vllm: Vllm) -> int:
+    """Most tokens of a prompt with its response that memory is kept for.
+
+    Raises:
+        AskdError: neither the model nor the settings say.
+    """
+    context = getattr(language_model.model.config, "max_position_embeddings", None)
+    lengths = [length for length in (context, vllm.max_model_length) if length]
+    if not lengths:
+        raise AskdError(
+            f"{language_model.folder}: config.json says no context; set "
+            "rollout.vllm.max_model_length."
+        )
+    return min(lengths)
+
+
+def stop(llm: LLM) -> None:
+    """Give back the memory of the device; nobody else may hold `llm`."""
+    from vllm.distributed import cleanup_dist_env_and_memory
+
+    llm.llm_engine.engine_core.shutdown()
+    del llm
+    cleanup_dist_env_and_memory()
+
+
 class VllmEngine:
     """A model that runs in vLLM.
 
@@ -77,18 +149,11 @@ class VllmEngine:
         # The tokenizer and the end tokens come from here; the weights are vLLM's.
         self.language_model = load_without_weights(folder)
         self.settings = settings
-        context = getattr(self.language_model.model.config, "max_position_embeddings", None)
-        lengths = [length for length in (context, settings.vllm.max_model_length) if length]
-        if not lengths:
-            raise AskdError(
-                f"{folder}: config.json says no context; set rollout.vllm.max_model_length."
-            )
-        self.length = min(lengths)
+        self.length = longest_sequence(self.language_model, settings.vllm)
         self.llm = self._start(head_chunk)
         self.llm.collective_rpc("crop_head", args=(self.language_model.vocabulary,))
 
     def _start(self, head_chunk: int | None) -> LLM:
-        vllm = self.settings.vllm
         batch = {"max_num_seqs": self.settings.batch_size, "max_model_len": self.length}
         if head_chunk is not None:
             # vLLM computes the logits of as many prompt tokens at once as it takes into a batch.
@@ -97,40 +162,18 @@ class VllmEngine:
                 "max_num_batched_tokens": head_chunk,
                 "max_model_len": self.length + 1,
             }
-        cache = vllm.cache_gib or (None if torch.cuda.is_available() else CPU_CACHE_GIB)
-        for name, value in ENVIRONMENT.items():
-            os.environ.setdefault(name, value)
-        try:
-            from vllm import LLM
-        except Exception as error:  # a build that does not fit the machine raises many kinds
-            raise AskdError(
-                f"rollout.engine: vLLM cannot be imported in {sys.executable} ({_reason(error)}); "
-                "install it with `make vllm-env`, or set rollout.engine: transformers."
-            ) from error
-        try:
+        import_vllm("rollout.engine")
+        from vllm import LLM
+
+        with starting(self.language_model.folder, "rollout.engine"):
             return LLM(
                 str(self.language_model.folder),
                 skip_tokenizer_init=True,
-                trust_remote_code=False,
-                load_format="safetensors",
                 generation_config="vllm",  # not the folder's: it may warp the distribution
                 logprobs_mode="processed_logprobs",  # behind temperature and nucleus
-                # A prefix from the cache would make last bits depend on what ran before.
-                enable_prefix_caching=False,
-                worker_extension_cls="askd.rollout.vllm_worker.CroppedHead",
-                tensor_parallel_size=vllm.tensor_parallel_size,
-                dtype=vllm.dtype,
-                gpu_memory_utilization=vllm.memory_fraction,
-                kv_cache_memory_bytes=None if cache is None else int(cache * 2**30),
-                enforce_eager=vllm.eager,
+                **engine_options(self.settings.vllm),
                 **batch,
             )
-        except Exception as error:  # as many kinds as there are models and devices
-            raise AskdError(
-                f"{self.language_model.folder}: vLLM does not start ({_reason(error)}); change "
-                "rollout.vllm, install it anew with `make vllm-env`, or set rollout.engine: "
-                "transformers."
-            ) from error
 
     def sample(self, wanted: Sequence[Request], seed: int, stream: str) -> list[dict]:
         """Rows of a rollouts table, one for each request, in the order of the requests.
@@ -213,11 +256,7 @@ class VllmEngine:
 
     def stop(self) -> None:
         """Give back the memory of the device."""
-        from vllm.distributed import cleanup_dist_env_and_memory
-
-        self.llm.llm_engine.engine_core.shutdown()
-        del self.llm
-        cleanup_dist_env_and_memory()
+        stop(vars(self).pop("llm"))
 
     def _check_length(self, length: int, what: str) -> None:
         if length > self.length:

@@ -12,14 +12,15 @@ from askd.commands.evaluation import app
 from askd.config import LmEval, validate
 from askd.errors import AskdError
 from askd.evaluation import lm_eval_benchmarks as stage
-from askd.evaluation.lm_eval_benchmarks import LmEvalSettings, counted, rows_of
+from askd.evaluation.lm_eval_benchmarks import LmEvalSettings, counted, reader, rows_of
+from askd.evaluation.lm_eval_ends import Ends
 from askd.reporting.lm_eval_table import LmEvalTableSettings, write
 
 
 def logged(number: int, filter_: str, text: str, found: str, **metrics: float) -> dict:
     sample = {"doc_id": number, "filter": filter_, "resps": [[text]], "filtered_resps": [found]}
     hashes = {"doc_hash": "d", "prompt_hash": "p", "target_hash": "t"}
-    return sample | metrics | hashes
+    return sample | metrics | hashes | {"arguments": [(f"prompt {number}", {"until": []})]}
 
 
 GSM8K = [
@@ -30,7 +31,20 @@ GSM8K = [
     logged(1, "flexible-extract", "It is 6", "6", exact_match=1.0),
     logged(2, "flexible-extract", "none", "[invalid]", exact_match=0.0),
 ]
-ALGEBRA = [logged(0, "none", "$1$", "1", exact_match=0.0, math_verify=1.0)]
+ALGEBRA = [
+    logged(number, "none", text, text, exact_match=0.0, math_verify=right)
+    for number, (text, right) in enumerate(
+        [("So $1$", 1.0), ("It is $\\boxed{7}$", 0.0), ("I do not know.", 0.0)]
+    )
+]
+FILTERS = [
+    {"name": name, "filter": [{"function": "regex"}, {"function": "take_first"}]}
+    for name in ("strict-match", "flexible-extract")
+]
+CONFIGS = {
+    "gsm8k": {"filter_list": FILTERS, "generation_kwargs": {"do_sample": False}},
+    "algebra": {"generation_kwargs": {"do_sample": False}},
+}
 
 
 class Words:
@@ -43,15 +57,45 @@ class Words:
         return "template"
 
 
+class Model:
+    """What stands for lm-eval's model; its third answer ran into the limit."""
+
+    tokenizer = Words()
+    closed = False
+
+    def __init__(self) -> None:
+        self.ends = Ends()
+        self.ends.generated([False, False, True])
+        for number in range(3):
+            self.ends.add_partial("generate_until", (f"prompt {number}", {}), "answer")
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def returned(**samples: list[dict]) -> dict:
+    """What lm-eval returns of a run with `samples` by task."""
+    return {
+        "samples": samples,
+        "versions": dict.fromkeys(samples, 3.0),
+        "n-shot": dict.fromkeys(samples, 5),
+        "configs": {name: CONFIGS[name] for name in samples},
+        "results": {name: {"exact_match,strict-match": 1 / 3} for name in samples},
+    }
+
+
 def test_a_sample_becomes_an_item():
-    rows = rows_of({"gsm8k": GSM8K, "algebra": ALGEBRA}, Words())
+    rows = rows_of(returned(gsm8k=GSM8K, algebra=ALGEBRA), Model())
     assert [(row["prompt_id"], row["correct"], row["reason"]) for row in rows] == [
         ("gsm8k-00000", True, "correct"),
         ("gsm8k-00001", True, "correct"),
         ("gsm8k-00002", False, "unparsed"),
         ("algebra-00000", True, "correct"),
+        ("algebra-00001", False, "wrong"),
+        ("algebra-00002", False, "unparsed"),
     ]
-    assert [row["response_tokens"] for row in rows] == [4, 3, 1, 1]
+    assert [row["response_tokens"] for row in rows] == [4, 3, 1, 2, 3, 4]
+    assert [row["finish_reason"] for row in rows] == 2 * ["stop", "stop", "length"]
     assert {row["decoding"] for row in rows} == {"greedy"}
 
 
@@ -60,37 +104,72 @@ def test_a_task_without_a_share_of_right_answers_is_refused():
         counted([logged(0, "none", "", "", bleu=3.0)])
 
 
-def test_items_and_summary_of_a_task(monkeypatch, tmp_path):
-    model = type("Model", (), {"tokenizer": Words()})()
-    results = {
-        "samples": {"gsm8k": GSM8K},
-        "versions": {"gsm8k": 3.0},
-        "n-shot": {"gsm8k": 5},
-        "configs": {"gsm8k": {"generation_kwargs": {"do_sample": False}}},
-        "results": {"gsm8k": {"exact_match,strict-match": 1 / 3}},
-    }
-    asked = []
-    loaded = []
-    monkeypatch.setattr(stage, "load_model", lambda *arguments: loaded.append(arguments) or model)
-    monkeypatch.setattr(stage, "run", lambda *arguments: asked.append(arguments) or results)
-    monkeypatch.setattr(stage, "version", lambda name: "7.7")
-    monkeypatch.setattr(stage, "task_hash", lambda samples: f"{len(samples)} samples")
-    lm_eval = {"pairs": ["p"], "systems": ["askd"], "tasks": ["gsm8k"], "limit": 3}
-    settings = {"lm_eval": lm_eval, "benchmarks": {}, "batch_size": 2, "max_new_tokens": 8}
-    chosen = validate(LmEvalSettings, settings, "test")
-    stage.evaluate(chosen, tmp_path, tmp_path, tmp_path / "out")
-    assert loaded == [(tmp_path, "transformers", "auto", 2)]
-    assert asked == [("gsm8k", model, True, 3)]
-    assert read_table(tmp_path / "out/gsm8k/items.parquet", ITEMS).num_rows == 3
-    summary = json.loads((tmp_path / "out/gsm8k/summary.json").read_text())
+@pytest.mark.parametrize(
+    ("metric", "filters", "by"),
+    [
+        ("exact_match", FILTERS, "lm-eval's filter"),
+        ("exact_match", FILTERS[:1], None),  # the one that counts is another
+        ("math_verify", None, "grader math"),
+        ("exact_match", None, None),
+    ],
+)
+def test_who_reads_an_answer(metric, filters, by):
+    assert reader({"filter_list": filters}, metric, "flexible-extract") == by
+
+
+@pytest.fixture
+def evaluated(monkeypatch, tmp_path):
+    """Runs the stage on what lm-eval is said to return; gives the summary of the task."""
+
+    def run(results: dict, **lm_eval) -> tuple[dict, list, Model]:
+        model, asked = Model(), []
+        (task,) = results["samples"]
+        monkeypatch.setattr(stage, "manager", lambda *arguments: "manager")
+        monkeypatch.setattr(
+            stage, "load_model", lambda *arguments: asked.append(arguments) or model
+        )
+        monkeypatch.setattr(stage, "run", lambda *arguments: asked.append(arguments) or results)
+        monkeypatch.setattr(stage, "version", lambda name: "7.7")
+        monkeypatch.setattr(stage, "task_hash", lambda samples: f"{len(samples)} samples")
+        lm_eval = {"pairs": ["p"], "systems": ["askd"], "tasks": [task], **lm_eval}
+        settings = {"lm_eval": lm_eval, "benchmarks": {}, "batch_size": 2, "max_new_tokens": 8}
+        chosen = validate(LmEvalSettings, settings, "test")
+        stage.evaluate(chosen, tmp_path, tmp_path, tmp_path / "out")
+        assert read_table(tmp_path / f"out/{task}/items.parquet", ITEMS).num_rows == 3
+        return json.loads((tmp_path / f"out/{task}/summary.json").read_text()), asked, model
+
+    return run
+
+
+def test_items_and_summary_of_a_task(evaluated, tmp_path):
+    results = returned(gsm8k=GSM8K)
+    summary, (loaded, asked), model = evaluated(results, limit=3)
+    assert loaded == (tmp_path, "transformers", "auto", 2, None)
+    assert asked == ("gsm8k", model, 8, True, 3, "manager")
+    assert model.closed
     assert summary["tool"] == {"name": "lm-eval", "version": "7.7"}
     assert summary["task_versions"] == {"gsm8k": 3.0} and summary["fewshot"] == {"gsm8k": 5}
     assert summary["task_hash"] == {"gsm8k": "6 samples"}
     assert summary["counted"] == {"gsm8k": ["exact_match", "flexible-extract"]}
     assert summary["reward"]["greedy"] == pytest.approx(2 / 3)
     assert summary["parse_failures"]["greedy"] == pytest.approx(1 / 3)
+    assert summary["read_by"] == {"gsm8k": "lm-eval's filter"}
+    assert summary["max_new_tokens"] == 8
+    assert summary["cut_at_max_new_tokens"]["greedy"] == pytest.approx(1 / 3)
     assert summary["results"] == results["results"] and summary["limit"] == 3
     assert summary["prompt_template_hash"] and summary["sampling"]["gsm8k"] == {"do_sample": False}
+
+
+def test_parse_failures_of_a_task_without_a_filter(evaluated):
+    summary, _, _ = evaluated(returned(algebra=ALGEBRA))
+    assert summary["read_by"] == {"algebra": "grader math"}
+    assert summary["parse_failures"]["greedy"] == pytest.approx(1 / 3)
+
+
+def test_parse_failures_are_unknown_where_nobody_says_what_was_read(evaluated):
+    samples = [{key: sample[key] for key in sample if key != "math_verify"} for sample in ALGEBRA]
+    summary, _, _ = evaluated(returned(algebra=samples))
+    assert summary["parse_failures"] == {"greedy": None}
 
 
 def test_nothing_to_run_is_refused():
@@ -136,12 +215,21 @@ def test_the_table_has_a_row_for_each_system(tmp_path):
         write(settings, tmp_path / "lm_eval")
 
 
-@pytest.mark.parametrize(("tasks", "offline"), [([], "1"), (["gsm8k"], None)])
-def test_local_benchmarks_stay_off_the_hub(monkeypatch, tmp_path, tasks, offline):
+@pytest.mark.parametrize(
+    ("tasks", "files", "offline"),
+    [
+        ([], {}, "1"),
+        (["gsm8k"], {}, None),
+        (["gsm8k"], {"gsm8k": {"test": "a"}}, "1"),
+        (["gsm8k", "minerva_math"], {"gsm8k": {"test": "a"}}, None),
+    ],
+)
+def test_what_is_local_stays_off_the_hub(monkeypatch, tmp_path, tasks, files, offline):
     seen = []
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     monkeypatch.setattr(stage, "evaluate", lambda *_: seen.append(os.environ.get("HF_HUB_OFFLINE")))
     lm_eval = {"pairs": ["p"], "systems": ["askd"], "tasks": tasks, "benchmarks": ["b"]}
+    lm_eval["files"] = files
     value = {"lm_eval": lm_eval, "benchmarks": {}, "batch_size": 2, "max_new_tokens": 8}
     folders = [f"--{name}={tmp_path}" for name in ("model", "data", "output")]
     arguments = ["lm-eval", "--settings", json.dumps(value), "--seed", "0", *folders]

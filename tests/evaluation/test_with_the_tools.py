@@ -6,7 +6,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 NEED_THEM = [
     f"tests/evaluation/test_{name}.py"
-    for name in ("agreement", "lm_eval_agreement", "evalplus_agreement", "evalplus_benchmarks")
+    for name in (
+        "agreement",
+        "lm_eval_agreement",
+        "lm_eval_tasks",
+        "math_style",
+        "evalplus_agreement",
+        "evalplus_benchmarks",
+    )
 ]
 
 

@@ -10,7 +10,7 @@ from askd.artifacts import PROMPTS, table_from_rows, write_table
 from askd.config import validate
 from askd.errors import AskdError
 from askd.evaluation import evalplus_run
-from askd.evaluation.comparison import compared
+from askd.evaluation.comparison import check, compared
 from askd.evaluation.evalplus_run import Verdict
 from askd.evaluation.lm_eval_agreement import Run
 from askd.reporting import agreement as stage
@@ -86,11 +86,15 @@ def test_the_table_counts_and_lists(settings, tables, folders, tmp_path, monkeyp
     differing = compared("M", "output", "\\frac|1", "a", "b", "")
     same = compared("M", "output", "item 2", "a", "a", "")
     about = {"task": "gsm8k_style", "task_version": "1.0", "task_hash": "0abc"}
-    run = Run([{"exact_match": 1.0}], about)
+    logged = {"exact_match": 1.0, "doc": {"id": "a", "answer": "#### 3"}, "resps": [["3"]]}
+    run = Run([logged], about)
+    seen = []
     monkeypatch.setattr(stage, "find_spec", lambda name: object())
     monkeypatch.setattr(stage, "version", lambda name: "7.7")
     monkeypatch.setattr(stage, "written_agreement", lambda task: [])
     monkeypatch.setattr(stage.lm_eval_agreement, "agreement", lambda *_: ([differing, same], run))
+    monkeypatch.setattr(stage, "built_agreement", lambda: [])
+    monkeypatch.setattr(stage, "model_agreement", lambda *given: seen.append(given) or [])
     monkeypatch.setattr(stage, "humaneval_problems", lambda: [SOLVED])
     monkeypatch.setattr(stage, "QUESTION", "{prompt}")  # the model's context is short
     monkeypatch.setattr(
@@ -124,7 +128,25 @@ def test_the_table_counts_and_lists(settings, tables, folders, tmp_path, monkeyp
     assert "task gsm8k_style, version 1.0, hash 0abc" in text
     assert "- M, output; no known reason (1): `\\frac|1`" in text
     samples = output.with_suffix(".samples.jsonl").read_text().splitlines()
-    assert len(samples) == 1 + 3 * 4 and json.loads(samples[0]) == {"exact_match": 1.0}
+    assert len(samples) == 1 + 3 * 4 and json.loads(samples[0]) == logged
+    assert seen == [(model.name, {"a": "3"}, {"a": "3"})]
+    unexplained = sum(row["reason"] == "no known reason" for row in rows)
+    with pytest.raises(
+        AskdError, match=f"no known reason: {unexplained}, the first on '..frac.1' "
+    ):
+        check(output.with_suffix(".csv"))
+
+
+def test_explained_differences_pass_the_check(tmp_path):
+    path = write(
+        tmp_path / "agreement.csv",
+        "benchmark,verdict,item,ours,theirs,reason,equal",
+        "A,base,1,passed,failed,a known fault,False",
+        "A,base,2,passed,passed,,True",
+    )
+    check(path)
+    with pytest.raises(AskdError, match=r"missing\.csv: cannot be read"):
+        check(tmp_path / "missing.csv")
 
 
 def test_a_benchmark_without_canonical_solutions_is_refused(settings, tables):

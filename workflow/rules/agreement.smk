@@ -1,5 +1,6 @@
 """Needs two models and prompts; makes results/SCALE/tables/agreement.{csv,md}: `snakemake agreement`.
 
+That target then fails where a difference has no known reason, so that the tables are there to read.
 lm-eval and evalplus bring many packages along, so this stage has an environment of its own.
 """
 
@@ -21,7 +22,7 @@ if not CONDA and (ROOT / CONFIG.agreement.python).is_file():
     EVALUATE_PYTHON = quote(str(ROOT / CONFIG.agreement.python))
 
 
-rule agreement:
+rule agreement_tables:
     input:
         models=[f"{folder}/manifest.json" for folder in AGREEMENT_MODELS.values()],
         prompts=AGREEMENT_PROMPTS.values(),
@@ -69,3 +70,17 @@ rule agreement:
         " --math-model {params.models[math]} --math-prompts {params.prompts[math]}"
         " --code-model {params.models[code]} --code-prompts {params.prompts[code]}"
         " {params.solver} {params.samples} --output {params.output} > {log} 2>&1"
+
+
+# Without outputs, so that it checks whenever it is asked.
+rule agreement:
+    input:
+        rules.agreement_tables.output[0],
+    log:
+        f"{LAYOUT.logs}/agreement_check.log",
+    conda:
+        "../../envs/report.yaml"
+    message:
+        "Are all differences explained?"
+    shell:
+        "python -m askd agreement-check --table {input} 2>&1 | tee {log}"

@@ -24,6 +24,7 @@ for systems, seeds in LAYOUT.lm_eval_systems:
                 f"{LAYOUT.root}/data/{benchmark.task}/{benchmark.split}.parquet"
                 for benchmark in map(CONFIG.benchmarks.get, CONFIG.lm_eval.benchmarks)
             ],
+            files=[path for files in CONFIG.lm_eval.files.values() for path in files.values()],
         output:
             expand(
                 f"{LM_EVAL}/{{file}}",

@@ -88,7 +88,7 @@ if CONFIG.agreement and CONFIG.lm_eval:
 
     rule publish_agreement:
         input:
-            rules.agreement.output[1],
+            rules.agreement_tables.output[1],
             rules.lm_eval.output[1],
             *(rules.evalplus.output[1:] if CONFIG.evalplus else []),
         output:
