@@ -43,7 +43,7 @@ for figure in ["figure1", "figure2"] if CONFIG.figures else []:
 PUBLISHED = ROOT / "docs" / "results"
 PUBLISHED_FIGURES = [
     *(["figure1", "figure2"] if CONFIG.figures else []),
-    *(["curves"] if CONFIG.estimators else []),
+    *(f"curves-{pair}" for pair in (CONFIG.estimators.pairs if CONFIG.estimators else [])),
 ]
 
 

@@ -63,7 +63,9 @@ rule report:
         times=rules.times.output,
         figures=rules.figures.output if CONFIG.figures else [],
         variance=rules.variance.output if CONFIG.estimators else [],
-        curves=rules.curves.output if CONFIG.estimators else [],
+        curves=(
+            expand(rules.curves.output, pair=CONFIG.estimators.pairs) if CONFIG.estimators else []
+        ),
         audit=rules.sandbox_audit.output if PAGE_PROGRAMS else [],
         sweep=rules.sweep_table.output if TRIES else [],
         models=[f"{LAYOUT.model_folder(name)}/manifest.json" for name in PAGE_SETTINGS.models],
