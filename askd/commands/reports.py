@@ -162,6 +162,19 @@ def figures(
 
 
 @app.command()
+def variance(
+    settings: Settings,
+    data: Annotated[list[Path], option("CSV file of a pair from variance-data; repeat it.")],
+    output: Annotated[Path, option("Files to write, without their endings csv and md.")],
+) -> None:
+    """Write how noisy the gradient of each estimator is as a table."""
+    from askd.config import validated_json
+    from askd.reporting.gradient_variance import VarianceTableSettings, write
+
+    write(validated_json(VarianceTableSettings, settings), data, output)
+
+
+@app.command()
 def curves(
     settings: Settings,
     output: Annotated[Path, option("Files to write, without their endings csv, svg and png.")],

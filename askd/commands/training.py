@@ -78,17 +78,17 @@ def train(
             )
 
 
-@app.command()
-def variance(
+@app.command(name="variance-data")
+def variance_data(
     settings: Settings,
     seed: Seed,
     teacher: Teacher,
     student: Student,
     prompts: Prompts,
-    output: Annotated[Path, option("Files to write, without their endings csv and md.")],
+    output: Output,
     near: Annotated[Path | None, option("Model folder of a student near the teacher.")] = None,
 ) -> None:
-    """Measure how noisy the gradient of each estimator is."""
+    """Measure how noisy the gradient of each estimator is on a pair."""
     from askd.config import validated_json
     from askd.reporting.variance import VarianceSettings
     from askd.reporting.variance import variance as run

@@ -177,9 +177,8 @@ class Config(Strict):
             known("pair", pair, "tuned", self.pairs)
             for method in chosen:
                 known("method", method, f"tuned.{pair}", self.methods)
-        for name, section in (("figures", self.figures), ("estimators", self.estimators)):
-            if section is not None:
-                known("pair", section.pair, f"{name}.pair", self.pairs)
+        if self.figures is not None:
+            known("pair", self.figures.pair, "figures.pair", self.pairs)
         if self.agreement is not None:
             if (solver := self.agreement.humaneval) is not None:
                 known("model", solver.model, "agreement.humaneval.model", self.models)
@@ -201,6 +200,8 @@ class Config(Strict):
             for system in self.evalplus.systems:
                 known("system", system, "evalplus.systems", {*self.methods, "teacher", "student"})
         if self.estimators is not None:
+            for pair in self.estimators.pairs:
+                known("pair", pair, "estimators.pairs", self.pairs)
             for method in (self.estimators.near, *self.estimators.methods):
                 known("method", method, "estimators", self.methods)
         return self

@@ -256,6 +256,9 @@ class Figures(Strict):
 class Estimators(Strict):
     """The measured variance of gradients, and the training curves beside it."""
 
-    pair: str = Field(description="The pair whose gradients are measured.")
+    pairs: list[str] = Field(min_length=1, description="The pairs whose gradients are measured.")
     near: str = Field(description="The method whose student is the one near its teacher.")
+    batches: Annotated[int, Field(ge=8)] = Field(
+        default=24, description="Independent minibatches that the variance is measured from."
+    )
     methods: list[str] = Field(min_length=1, description="Methods whose curves are drawn.")

@@ -61,6 +61,8 @@ class Noise(NamedTuple):
 def noise(gradients: NDArray, reference: NDArray, seed: int) -> Noise:
     """The noise of `gradients` [M, P] beside `reference` [M, P], on the same M minibatches.
 
+    Where a gradient is not finite all of it is undefined: NaN, within limits that say nothing.
+
     Raises:
         ValueError: the shapes differ, or there are fewer than SMALLEST minibatches.
     """
@@ -72,6 +74,8 @@ def noise(gradients: NDArray, reference: NDArray, seed: int) -> Noise:
     count = len(gradients)
     if count < SMALLEST:
         raise ValueError(f"{count} minibatches are too few for an interval; at least {SMALLEST}")
+    if not np.isfinite(gradients).all():
+        return Noise(*[Estimate(np.nan, -np.inf, np.inf)] * len(Noise._fields))
     gradients, reference = (np.asarray(side, np.float64) for side in (gradients, reference))
     own, mixed, other = (
         left @ right.T

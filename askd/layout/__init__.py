@@ -170,6 +170,44 @@ class Layout(Runs):
             }
         )
 
+    def variance_settings(self, wildcards: Any) -> str:
+        """What the variance-data stage reads of the configuration."""
+        training, task = self.section("training", wildcards), self.pair_of(wildcards).task
+        return as_json(
+            {
+                "pair": wildcards.pair,
+                **{
+                    name: self.section(name, wildcards)
+                    for name in ("rollout", "advantage", "skewness")
+                },
+                "training": training.model_dump(
+                    include={"reduction", "micro_batch_size", "head_chunk"}
+                ),
+                "grader": self.config.tasks[task].grader,
+                "sandbox": self.sandbox_of(task),
+                "judge": self.judge_of(task),
+                "batches": self.config.estimators.batches,
+                "prompts_per_batch": training.prompts_per_step,
+            }
+        )
+
+    def variance_table_settings(self) -> str:
+        """What the variance stage reads of the configuration."""
+        config, pairs = self.config, self.config.estimators.pairs
+        labels = {pair: (config.pairs[pair].label, config.pairs[pair].note) for pair in pairs}
+        return as_json(
+            {
+                "pairs": {pair: ", ".join(filter(None, label)) for pair, label in labels.items()},
+                "near": config.methods[config.estimators.near].label,
+                "batches": config.estimators.batches,
+                "responses": {
+                    pair: config.section("training", pair).prompts_per_step
+                    * config.section("rollout", pair).samples_per_prompt
+                    for pair in pairs
+                },
+            }
+        )
+
     def sweep_benchmarks(self, pair: str) -> list[str]:
         """The validation benchmarks of the task of `pair`."""
         task = self.config.pairs[pair].task

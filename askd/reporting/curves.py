@@ -61,6 +61,7 @@ class CurvesSettings(Strict):
     """What the figure reads of the configuration."""
 
     pair: str = Field(description="Name of the pair.")
+    label: str = Field(description="What the picture calls it.")
     methods: dict[str, str] = Field(min_length=1, description="Labels by names of methods.")
     seeds: PositiveInt = Field(description="Number of seeds; they are 0, 1, ...")
     rounds: PositiveInt = Field(description="Rounds of a training.")
@@ -90,7 +91,7 @@ def curves(settings: CurvesSettings, output: Path) -> None:
         logs = [_log(settings, method, seed) for seed in range(settings.seeds)]
         drawn += _curves(method, logs)
     write_text(output.with_suffix(".csv"), _csv(drawn))
-    _draw(drawn, settings.methods, output)
+    _draw(drawn, settings, output)
 
 
 def _log(settings: CurvesSettings, method: str, seed: int) -> pd.DataFrame:
@@ -132,12 +133,14 @@ def _csv(drawn: list[Curve]) -> str:
     return pd.concat(tables).to_csv(index=False, float_format="%.6g", lineterminator="\n")
 
 
-def _draw(drawn: list[Curve], labels: dict[str, str], output: Path) -> None:
+def _draw(drawn: list[Curve], settings: CurvesSettings, output: Path) -> None:
+    labels = settings.methods
     panels = [panel for panel in PANELS if any(curve.panel == panel for curve in drawn)]
     styles = dict(zip(labels, zip(cycle(_COLOURS), cycle(_DASHES), strict=False), strict=False))
     rows = -(-len(panels) // COLUMNS)
     with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(7.0, 1.75 * rows + 0.5), layout="constrained")
+        figure = Figure(figsize=(7.0, 1.75 * rows + 0.75), layout="constrained")
+        figure.suptitle(settings.label, fontsize=9)
         axes = figure.subplots(rows, COLUMNS, squeeze=False).flat
         for axis, panel in zip(axes, panels, strict=False):
             _panel(axis, [curve for curve in drawn if curve.panel == panel], styles)

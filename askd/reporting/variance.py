@@ -1,58 +1,88 @@
-"""The variance stage: how noisy the gradient of each estimator of S(R)KL is, at real models.
+"""The variance-data stage: how noisy the gradient of each estimator of S(R)KL is, at real models.
 
 Minibatches are made by the functions of the stages, each from prompts and samples of its own; the
-gradients are those of training, before their norm is clipped. The gradients of all minibatches are
-in memory at once, so that this is for small models.
+gradients are those of training, before their norm is clipped. The gradients of all minibatches and
+estimators of a side are in memory at once, so that this is for small models.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from statistics import fmean
 from typing import Annotated, Literal
 
 import numpy as np
 import pyarrow as pa
-import torch
 from pydantic import Field, PositiveInt
 
-from askd.artifacts import PROMPTS, ROLLOUTS, read_table, table_from_rows
+from askd.artifacts import PROMPTS, ROLLOUTS, read_table, table_from_rows, write_text
 from askd.config import Advantage, Judge, Method, Rollout, SandboxSettings, Skewness, Strict
 from askd.errors import AskdError
 from askd.evaluation.gradient_noise import SMALLEST, noise
 from askd.models.folder import LanguageModel, check_same_tokenizer, load
-from askd.reporting.gradient_variance import Cell, Measured, write
+from askd.reporting.gradient_variance import Cell, Measured, as_csv
+from askd.reporting.shared_gradients import gradients
 from askd.rewards.grade import grade
 from askd.rewards.project import project
 from askd.rollout.engine import requests, sample
 from askd.rollout.stage import score_table
-from askd.training.objective import Objective, Totals
+from askd.training.objective import Objective
 from askd.training.rows import Outputs, Row
 from askd.training.source import RoundSource
 
 DIVERGENCES = {"tgo": "skl", "sgo": "srkl"}
-# The fixed ones are DistiLLM-2's.
+# By side. Without a skew they are the forward and the reverse KL; the fixed ones are DistiLLM-2's.
 SKEWNESSES = {
-    "tgo": {"fixed": {"skewness": 0.9}, "projected": {"skewness": "projected"}},
+    "tgo": {
+        "vanilla": {"skewness": 1.0},
+        "fixed": {"skewness": 0.9},
+        "projected": {"skewness": "projected"},
+    },
     "sgo": {
+        "vanilla": {"skewness": 0.0},
         "fixed": {"skewness": 0.1},
         "projected": {"skewness": "projected"},
         "projected, kappa": {"skewness": "projected", "clip_correct": True},
     },
 }
+# The skewness of ASKD, which ASKD+ shares.
+ASKD = {"tgo": "projected", "sgo": "projected, kappa"}
 REFERENCE = "full vocabulary"
-_BOTH = {REFERENCE: {"estimator": "full_vocabulary"}, "sampled": {"estimator": "sampled"}}
+OUTCOME = "full vocabulary, outcome"
+_FULL, _SAMPLED = {"estimator": "full_vocabulary"}, {"estimator": "sampled"}
+# What else is measured at a skewness that a method of the paper has.
+FORMS = {
+    "sampled, sequence mixture": {**_SAMPLED, "form": "sequence_mixture"},
+    "sampled, product (printed)": {**_SAMPLED, "form": "product"},
+}
 # By side: SKL has neither logarithms to sum nor a constant.
 ESTIMATORS = {
-    "tgo": _BOTH,
+    "tgo": {REFERENCE: _FULL, "sampled": _SAMPLED},
     "sgo": {
-        **_BOTH,
-        "sampled, constant dropped": {"estimator": "sampled", "constant": "drop"},
-        "sampled, reward to go": {"estimator": "sampled", "returns": "reward_to_go"},
+        REFERENCE: _FULL,
+        "sampled": _SAMPLED,
+        "sampled, constant dropped": {**_SAMPLED, "constant": "drop"},
+        "sampled, reward to go": {**_SAMPLED, "returns": "reward_to_go"},
     },
 }
+
+
+def methods(side: str) -> dict[tuple[str, str], Method]:
+    """What is measured on a side: methods of one term, by skewness and estimator."""
+    found = {}
+    for skewness, weighting in SKEWNESSES[side].items():
+        estimators = dict(ESTIMATORS[side])
+        if skewness in ("fixed", ASKD[side]):
+            estimators |= FORMS
+        if skewness == ASKD[side]:
+            estimators[OUTCOME] = {**_FULL, "outcome": "leave_one_out"}
+        for estimator, options in estimators.items():
+            term = {"divergence": DIVERGENCES[side], **options, **weighting}
+            found[skewness, estimator] = Method(label=side, **{side: term})
+    return found
 
 
 class LossSettings(Strict):
@@ -68,6 +98,7 @@ class LossSettings(Strict):
 class VarianceSettings(Strict):
     """What the measurement reads of the configuration."""
 
+    pair: str = Field(description="Name of the pair.")
     rollout: Rollout = Field(description="Sampling of outputs.")
     advantage: Advantage = Field(description="Normalisation of their rewards.")
     skewness: Skewness = Field(description="Projection of their rewards.")
@@ -77,9 +108,7 @@ class VarianceSettings(Strict):
         default=None, description="Where the grader runs programs, if it does."
     )
     judge: Judge | None = Field(default=None, description="Who judges, if the grader asks a judge.")
-    batches: Annotated[int, Field(ge=SMALLEST)] = Field(
-        default=30, description="Independent minibatches."
-    )
+    batches: Annotated[int, Field(ge=SMALLEST)] = Field(description="Independent minibatches.")
     prompts_per_batch: PositiveInt = Field(description="Prompts of a minibatch.")
 
 
@@ -101,7 +130,7 @@ def variance(
     prompts_path: Path,
     output: Path,
 ) -> None:
-    """Write the noise of each estimator's gradient as OUTPUT.{csv,md}.
+    """Write the noise of each estimator's gradient on a pair as the CSV file `output`.
 
     It is measured at the untrained student, and at one that training brought near the teacher, if
     `near_folder` has one. Both see the same prompts and teacher outputs.
@@ -127,15 +156,11 @@ def variance(
         for _ in range(settings.batches)
     ]
     of_teacher = _answers(settings, teacher, teacher, minibatches, seed, "teacher")
-    write(
-        [
-            _measure(settings, name, student, teacher, minibatches, of_teacher, seed)
-            for name, student in students.items()
-        ],
-        settings.batches,
-        settings.prompts_per_batch * settings.rollout.samples_per_prompt,
-        output,
-    )
+    measured = [
+        _measure(settings, name, student, teacher, minibatches, of_teacher, seed)
+        for name, student in students.items()
+    ]
+    write_text(output, as_csv(settings.pair, measured))
 
 
 def _answers(
@@ -184,85 +209,72 @@ def _measure(
         for tgo, sgo in zip(of_teacher, of_student, strict=True)
     ]
     cells = []
-    for side, skewnesses in SKEWNESSES.items():
-        for skewness, weighting in skewnesses.items():
-            methods = {
-                estimator: _method(side, {**options, **weighting})
-                for estimator, options in ESTIMATORS[side].items()
-            }
-            # Estimators do not differ in what they read.
-            rows = _rows(settings, methods[REFERENCE], student, minibatches, outputs)
-            reference = _gradients(settings, methods[REFERENCE], student, teacher, rows)
-            for estimator, method in methods.items():
-                gradients = reference
-                if estimator != REFERENCE:
-                    gradients = _gradients(settings, method, student, teacher, rows)
-                cells.append(Cell(side, skewness, estimator, noise(gradients, reference, seed)))
+    for side in DIVERGENCES:
+        named = methods(side)
+        found = _gradients(settings, named, student, teacher, minibatches, outputs)
+        for (skewness, estimator), own in found.items():
+            reference = found[skewness, REFERENCE]
+            cells.append(Cell(side, skewness, estimator, noise(own, reference, seed)))
     return Measured(name, _accuracy(of_student), _log_ratio(of_student), cells)
-
-
-def _method(side: str, options: dict) -> Method:
-    """A method with one term."""
-    return Method(label=side, **{side: {"divergence": DIVERGENCES[side], **options}})
-
-
-def _rows(
-    settings: VarianceSettings,
-    method: Method,
-    student: LanguageModel,
-    minibatches: Sequence[list[dict]],
-    outputs: Sequence[tuple[Outputs, Outputs]],
-) -> list[list[Row]]:
-    """The rows that `method` trains on, of each minibatch."""
-    return [
-        RoundSource(
-            method,
-            [[prompt["prompt_id"] for prompt in prompts]],
-            {prompt["prompt_id"]: prompt for prompt in prompts},
-            student.tokenizer,
-            settings.rollout.samples_per_prompt,
-            tgo,
-            lambda _, sgo=sgo: sgo,
-        ).rows(0)
-        for prompts, (tgo, sgo) in zip(minibatches, outputs, strict=True)
-    ]
 
 
 def _gradients(
     settings: VarianceSettings,
-    method: Method,
+    named: dict[tuple[str, str], Method],
     student: LanguageModel,
     teacher: LanguageModel,
-    minibatches: Sequence[list[Row]],
-) -> np.ndarray:
-    """The gradient of each minibatch, [M, P]."""
-    objective = Objective(
-        method,
-        student.model,
-        teacher.model if method.needs_teacher_model else None,
-        student.vocabulary,
-        student.tokenizer.pad_token_id,
-        settings.training.reduction,
-        settings.training.head_chunk,
-    )
-    size = settings.training.micro_batch_size
-    return np.stack([gradient(objective, rows, size) for rows in minibatches])
+    minibatches: Sequence[list[dict]],
+    outputs: Sequence[tuple[Outputs, Outputs]],
+) -> dict[tuple[str, str], np.ndarray]:
+    """The gradient of each minibatch, [M, P], of each method."""
+    objectives = [
+        Objective(
+            method,
+            student.model,
+            teacher.model,
+            student.vocabulary,
+            student.tokenizer.pad_token_id,
+            settings.training.reduction,
+            settings.training.head_chunk,
+        )
+        for method in named.values()
+    ]
+    found = []
+    for prompts, sides in zip(minibatches, outputs, strict=True):
+        rows = cache(partial(_rows, settings, student, prompts, *sides))
+        losses = [(one, rows(*_read(one.method))) for one in objectives]
+        found.append(gradients(losses, settings.training.micro_batch_size))
+    return dict(zip(named, np.stack(found, axis=1), strict=True))
 
 
-def gradient(objective: Objective, rows: Sequence[Row], micro_batch_size: int) -> np.ndarray:
-    """The gradient of the loss of `rows` with respect to all parameters of the student, [P].
+def _read(method: Method) -> tuple[str, bool, str]:
+    """What rows of a method of one term depend on: its side, kappa, and outcomes."""
+    ((side, term),) = method.terms.items()
+    return side, term.clip_correct, getattr(term, "outcome", "none")
 
-    As in an optimizer step, clipped rows count in the mean and are not computed.
-    """
-    parameters = list(objective.student.parameters())
-    total = torch.zeros(sum(parameter.numel() for parameter in parameters))
-    totals = Totals(rows)
-    kept = [row for row in rows if row.counts]
-    for start in range(0, len(kept), micro_batch_size):
-        loss, _ = objective(kept[start : start + micro_batch_size], totals)
-        parts = torch.autograd.grad(loss, parameters, materialize_grads=True)
-        total += torch.cat([part.flatten() for part in parts]).float().cpu()
-    return total.numpy()
+
+def _rows(
+    settings: VarianceSettings,
+    student: LanguageModel,
+    prompts: list[dict],
+    tgo: Outputs,
+    sgo: Outputs,
+    side: str,
+    clip_correct: bool,
+    outcome: str,
+) -> list[Row]:
+    """The rows of a minibatch that methods train on which read the same of it."""
+    term = {"divergence": DIVERGENCES[side], **_FULL, "skewness": "projected"}
+    term |= {"clip_correct": clip_correct, "outcome": outcome}
+    return RoundSource(
+        Method(label=side, **{side: term}),
+        [[prompt["prompt_id"] for prompt in prompts]],
+        {prompt["prompt_id"]: prompt for prompt in prompts},
+        student.tokenizer,
+        settings.rollout.samples_per_prompt,
+        tgo,
+        lambda _: sgo,
+    ).rows(0)
 
 
 def _accuracy(answers: Sequence[_Answers]) -> float:

@@ -98,21 +98,80 @@ def whole_return(
     return loss
 
 
-def mean_gradient(example: Example, side: Side, loss: SequenceLoss) -> Tensor:
-    """Expected gradient over the sequences of the side's sampler, [P, V]."""
-    student = example.student.detach().requires_grad_()
-    return torch.autograd.grad(_probability(example, side) @ loss(student), student)[0]
+def reweighted(example: Example, older: Tensor, alpha: float) -> SequenceLoss:
+    """SRKL's sampled form on outputs of an older student, by the ratio to it of each token.
+
+    `older` are the log-probabilities of its tokens, [S, T].
+    """
+
+    def loss(logits: Tensor) -> Tensor:
+        student = example.space.token_logprobs(logits).flatten()
+        teacher = example.teacher_logprobs.flatten()
+        coefficient = objectives.skew_reverse_kl_coefficient(
+            student, teacher, alpha, example.sequence
+        )
+        losses = objectives.surrogate(student, coefficient, older.flatten(), "ratio")
+        return _per_sequence(losses, example)
+
+    return loss
 
 
-def moments(example: Example, side: Side, loss: SequenceLoss) -> Moments:
-    """Moments of the gradient over the sequences of the side's sampler, by enumeration."""
+def mean_gradient(
+    example: Example, side: Side, loss: SequenceLoss, probability: Tensor | None = None
+) -> Tensor:
+    """Expected gradient over the sequences of the side's sampler, [P, V].
+
+    `probability` is that of each sequence where another model draws them, [S].
+    """
     student = example.student.detach().requires_grad_()
-    losses = loss(student)
-    (rows,) = torch.autograd.grad(losses, student, torch.eye(len(losses)), is_grads_batched=True)
-    probability = _probability(example, side)
-    mean = torch.einsum("s,spv->pv", probability, rows)
-    second = torch.einsum("s,spv->", probability, rows.square())
+    drawn = _probability(example, side) if probability is None else probability
+    return torch.autograd.grad(drawn @ loss(student), student)[0]
+
+
+def moments(
+    example: Example, side: Side, loss: SequenceLoss, probability: Tensor | None = None
+) -> Moments:
+    """Moments of the gradient over the sequences of the side's sampler, by enumeration.
+
+    `probability` as in `mean_gradient`.
+    """
+    rows = _gradients(example, loss)
+    drawn = _probability(example, side) if probability is None else probability
+    mean = torch.einsum("s,spv->pv", drawn, rows)
+    second = torch.einsum("s,spv->", drawn, rows.square())
     return Moments(mean, (second - mean.square().sum()).item())
+
+
+def leave_one_out_moments(
+    example: Example, side: Side, loss: SequenceLoss, worth: Tensor, samples: int
+) -> Moments:
+    """Moments of the gradient of `loss` and of what an output is worth beside `samples` - 1 others.
+
+    The mean over G independent outputs i of loss_i - (w_i - mean of the other w_j) log q(y_i) is a
+    U-statistic: the mean over pairs of (l_i + l_j - (w_i - w_j) (log q_i - log q_j)) / 2. So pairs
+    are enough to enumerate (Hoeffding, 1948).
+
+    Args:
+        example: the models.
+        side: whose sampler draws the outputs.
+        loss: of each sequence.
+        worth: w(y) of each sequence, [S].
+        samples: G, at least 2.
+
+    Returns:
+        The mean; and the variance of the mean over G outputs, times G, to compare with that of one.
+    """
+    rows = _gradients(example, loss)
+    scores = _gradients(example, lambda logits: example.space.token_logprobs(logits).sum(1))
+    drawn = _probability(example, side)
+    pairs = (rows[:, None] + rows) / 2
+    pairs = pairs - (worth[:, None] - worth)[..., None, None] * (scores[:, None] - scores) / 2
+    of_first = torch.einsum("j,ijpv->ipv", drawn, pairs)
+    mean = torch.einsum("i,ipv->pv", drawn, of_first)
+    square = mean.square().sum()
+    first = torch.einsum("i,ipv->", drawn, of_first.square()) - square
+    both = torch.einsum("i,j,ijpv->", drawn, drawn, pairs.square()) - square
+    return Moments(mean, (2 / (samples - 1) * (2 * (samples - 2) * first + both)).item())
 
 
 def exact_gradient(
@@ -144,6 +203,13 @@ def relative_error(gradient: Tensor, exact: Tensor) -> float:
 def cosine(gradient: Tensor, exact: Tensor) -> float:
     """Cosine of the angle between two gradients."""
     return ((gradient * exact).sum() / (gradient.norm() * exact.norm())).item()
+
+
+def _gradients(example: Example, loss: SequenceLoss) -> Tensor:
+    """The gradient at each sequence, [S, P, V]."""
+    student = example.student.detach().requires_grad_()
+    losses = loss(student)
+    return torch.autograd.grad(losses, student, torch.eye(len(losses)), is_grads_batched=True)[0]
 
 
 def _probability(example: Example, side: Side) -> Tensor:

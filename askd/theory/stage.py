@@ -87,6 +87,9 @@ def statements(longer: Sequence[Example], shorter: Sequence[Example]) -> list[St
         quality.bounded(),
         quality.direction(),
         *(unbiased.unbiased(longer, estimator) for estimator in unbiased.ESTIMATORS),
+        unbiased.outcome(longer, "skl"),
+        unbiased.outcome(longer, "srkl"),
+        unbiased.ratio(longer),
     ]
 
 

@@ -72,13 +72,28 @@ class Objective:
         `totals` counts the whole step, also rows that do not count (`Row.counts`) and need not be
         in `rows`.
         """
-        device = next(self.student.parameters()).device
-        batch = collate([(row.prompt, row.response) for row in rows], self.pad_token_id, device)
+        batch = collate(
+            [(row.prompt, row.response) for row in rows],
+            self.pad_token_id,
+            next(self.student.parameters()).device,
+        )
         hidden = response_hidden_states(self.student, batch)
         teacher_hidden = None
         if self.teacher is not None:
             with torch.no_grad():
                 teacher_hidden = response_hidden_states(self.teacher, batch)
+        return self.of_hidden_states(rows, totals, batch, hidden, teacher_hidden)
+
+    def of_hidden_states(
+        self,
+        rows: Sequence[Row],
+        totals: Totals,
+        batch: Batch,
+        hidden: Tensor,
+        teacher_hidden: Tensor | None,
+    ) -> tuple[Tensor, dict[str, float]]:
+        """The same, from what the models make of `batch`, [N, H]; other losses may share it."""
+        device = hidden.device
         loss = torch.zeros((), dtype=torch.float64, device=device)
         sums: dict[str, float] = {}
         for side, term in self.method.terms.items():

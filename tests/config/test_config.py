@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from askd import config
 from askd.config import Config, Rollout, Training, validate, validated_json
 from askd.errors import AskdError
+from askd.evaluation.gradient_noise import SMALLEST
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -108,7 +109,7 @@ def test_a_key_that_is_like_no_other_lists_all(refusal):
             "teacher",
         ),
         ("figures/pair", "qwen2-mat", "pair", "qwen2-mat", "qwen2-math"),
-        ("estimators/pair", "qwen2-mat", "pair", "qwen2-mat", "qwen2-math"),
+        ("estimators/pairs", ["qwen2-mat"], "pair", "qwen2-mat", "qwen2-math"),
         ("sweep/benchmarks", ["arithmetic"], "benchmark", "arithmetic", "arithmetic-hard"),
         ("sweep/methods", ["ask"], "method", "ask", "askd"),
         ("sweep/pairs", ["zzz"], "pair", "zzz", None),
@@ -213,6 +214,11 @@ def test_a_configuration_may_do_without(configuration, section, changed):
     parsed = validate(Config, changed(configuration, section, None), "test")
     assert getattr(parsed, section) is None
     parsed.with_sweep_variants()
+
+
+def test_a_variance_has_as_many_minibatches_as_its_intervals_need(configuration, changed, refusal):
+    assert "batches" in refusal(Config, changed(configuration, "estimators/batches", SMALLEST - 1))
+    validate(Config, changed(configuration, "estimators/batches", SMALLEST), "test")
 
 
 @pytest.mark.parametrize("key", ["near", "methods"])

@@ -47,6 +47,13 @@ def test_a_reference_beside_itself(gradients):
     assert measured.mean_cosine == pytest.approx((1, 1, 1))
 
 
+def test_a_gradient_that_is_not_finite_leaves_everything_undefined(gradients):
+    own, reference = gradients[0].copy(), gradients[1]
+    own[3, 5] = np.nan
+    for value, low, high in noise(own, reference, seed=0):
+        assert math.isnan(value) and (low, high) == (-math.inf, math.inf)
+
+
 def test_limits_lie_around_the_value(gradients):
     for estimate in noise(*gradients, seed=0):
         assert estimate.low < estimate.value < estimate.high

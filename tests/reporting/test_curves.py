@@ -47,6 +47,7 @@ def draw(results, tmp_path):
     def draw(name: str = "curves", **changes):
         settings = {
             "pair": "pair",
+            "label": "Teacher → Student",
             "methods": LABELS,
             "seeds": 3,
             "rounds": 2,
@@ -79,7 +80,13 @@ def test_the_picture_shows_panels_and_methods(draw):
     output = draw()
     assert output.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
     svg = output.with_suffix(".svg").read_text(encoding="utf-8")
-    for text in ("Method 1", "Method 2", "gradient norm, before clipping", "Mean of 3 seeds"):
+    for text in (
+        "Teacher → Student",
+        "Method 1",
+        "Method 2",
+        "gradient norm, before clipping",
+        "Mean of 3 seeds",
+    ):
         assert f"<!-- {text}" in svg
 
 
@@ -116,7 +123,14 @@ def test_seeds_of_different_length(draw, results):
 
 
 def test_the_command(askd_command, results, tmp_path):
-    settings = {"pair": "pair", "methods": LABELS, "seeds": 3, "rounds": 2, "results": str(results)}
+    settings = {
+        "pair": "pair",
+        "label": "Teacher → Student",
+        "methods": LABELS,
+        "seeds": 3,
+        "rounds": 2,
+        "results": str(results),
+    }
     command = ["curves", "--output", tmp_path / "curves", "--settings"]
     assert askd_command(*command, json.dumps(settings)).returncode == 0
     assert (tmp_path / "curves.svg").is_file()

@@ -196,8 +196,10 @@ def results(settings, tmp_path):
         path.write_text(text)
     cell = gradient_variance.Cell("tgo", "fixed", "sampled", noise)
     measured = gradient_variance.Measured("untrained", 0.25, 0.5, [cell])
-    gradient_variance.write([measured], 8, 4, root / "tables/gradient_variance")
-    for name in ("figure1", "figure2", "curves"):
+    text = gradient_variance.as_csv("qwen2-math", [measured, measured._replace(student="trained")])
+    (root / "tables/gradient_variance.csv").write_text(text)
+    curves = [f"curves-{pair}" for pair in settings.estimators.pairs]
+    for name in ("figure1", "figure2", *curves):
         figure(root / f"figures/{name}.svg")
     sweep = SweepTableSettings(
         pairs={},
@@ -217,7 +219,7 @@ def write(settings, tmp_path):
     return write
 
 
-def test_the_page_is_well_formed_and_stands_alone(results, write):
+def test_the_page_is_well_formed_and_stands_alone(results, write, settings):
     text = write()
     page = Checked(text)
     assert len(page.ids) == len(set(page.ids))
@@ -225,7 +227,7 @@ def test_the_page_is_well_formed_and_stands_alone(results, write):
     assert {reference[0] for reference in page.references} == {"#"}
     assert {reference[1:] for reference in page.references} <= set(page.ids)
     assert "@import" not in text and "http" not in text
-    assert text.count("<svg") == 3
+    assert text.count("<svg") == 2 + len(settings.estimators.pairs)
 
 
 def test_claims_come_first_and_all_sections_are_linked(results, write):
@@ -263,6 +265,9 @@ def test_what_was_found_is_shown(results, write, settings):
         "age (stale outputs): this run does not have it.",
         "One & only, p > q.",
         "0.5 [0.25, ∞]",
+        "Qwen2-Math-1.5B, student untrained: 25.0 %",
+        "Qwen2-Math-1.5B, student trained by DistiLLM-2: 25.0 %",
+        "Training curves on Qwen2-Math-7B-Inst → Qwen2-Math-1.5B.",
         "61.2 [60.0, 62.0]",
         "A note of the tests.",
         "61.5",

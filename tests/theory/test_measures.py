@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
 import pytest
 import torch
 
+from askd import objectives
 from askd.skewness import project
 from askd.theory import coefficients, convergence, estimators, projection, tabular
 from askd.theory.example import examples
@@ -52,6 +54,28 @@ def test_moments_by_sampling(example, side):
     drawn = rows[torch.multinomial(probability, 100_000, True, generator=generator)]
     assert (drawn.mean(0) - moments.mean.flatten()).norm() < 5 * (moments.variance / 1e5) ** 0.5
     assert drawn.var(0).sum().item() == pytest.approx(moments.variance, rel=0.03)
+
+
+@pytest.mark.parametrize("samples", [2, 3])
+def test_moments_with_a_leave_one_out_baseline_by_hand(samples):
+    """Over all groups of so many outputs, each differentiated as a whole."""
+    (example,) = examples(count=1, vocabulary=2, length=2)
+    worth = torch.tensor([0.9, 0.1, 0.4, -0.7], dtype=torch.float64)
+    loss = estimators.full_vocabulary(example, "srkl", 0.3)
+    mean, second = torch.zeros_like(example.student), 0.0
+    for group in itertools.product(range(4), repeat=samples):
+        chosen, student = list(group), example.student.clone().requires_grad_()
+        outcomes = torch.tensor(objectives.leave_one_out(worth[chosen].tolist(), [0] * samples))
+        answers = example.space.token_logprobs(student).sum(1)[chosen]
+        total = (loss(student)[chosen] - outcomes * answers).mean()
+        (gradient,) = torch.autograd.grad(total, student)
+        probability = example.student_probabilities[chosen].prod()
+        mean += probability * gradient
+        second += (probability * gradient.square().sum()).item()
+    found = estimators.leave_one_out_moments(example, "srkl", loss, worth, samples)
+    torch.testing.assert_close(found.mean, mean)
+    expected = samples * (second - mean.square().sum().item())
+    assert found.variance == pytest.approx(expected, rel=1e-6)
 
 
 def test_weights_reach_losses_and_divergences(example):

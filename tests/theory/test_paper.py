@@ -80,6 +80,9 @@ VERDICTS = {
     "Unbiased: SRKL, sequence mixture, constant drop": CORRECTED,
     "Unbiased: SRKL, product": FAILS,
     "Unbiased: SRKL, full vocabulary": FAILS,
+    "Unbiased: SKL, outcome (ASKD+)": FAILS,
+    "Unbiased: SRKL, outcome (ASKD+)": FAILS,
+    "Unbiased: SRKL, ratio": FAILS,
 }
 # Nothing is said to hold in place of these.
 WITHOUT_REMEDY = {"Theorem 1: loss", "Unbiased: SKL, product", "Unbiased: SRKL, product"}
@@ -187,6 +190,9 @@ FLAT = [
         (lambda: theorem.rate(SHORT, (0.0, 0.0)), HOLDS),
         (lambda: theorem.monotone(SHORT, (0.1, 0.1)), HOLDS),
         (lambda: theorem.uniform(SHORT, (0.1, 0.1)), HOLDS),
+        # An older student that is the student itself, and one that has no prefixes of its own.
+        (lambda: unbiased.ratio(examples(1), staleness=0.0), HOLDS),
+        (lambda: unbiased.ratio(SHORT), HOLDS),
         # No c for which the printed logarithm is undefined.
         (lambda: lemmas.lemma_1_reverse(ratios=(0.5, 1.5)), HOLDS),
     ],

@@ -84,7 +84,7 @@ def test_every_report_is_made(finished):
         "figures/figure2.svg",
         "figures/facts.csv",
         "figures/captions.md",
-        "figures/curves.svg",
+        "figures/curves-qwen2-math.svg",
         "tables/gradient_variance.csv",
         "tables/theory.csv",
         "tables/budget.md",

@@ -1,20 +1,52 @@
 """Needs models and the logs of trainings; makes the noise of gradients and the training curves.
 
-Both are of the pair and the methods that the configuration names under `estimators`.
+Both are of the pairs and the methods that the configuration names under `estimators`.
 """
 
-ESTIMATORS_PAIR = CONFIG.pairs[CONFIG.estimators.pair]
-NEAR = LAYOUT.trained.format(
-    pair=CONFIG.estimators.pair, method=CONFIG.estimators.near, seed=0, round=CONFIG.rounds
-)
+
+rule variance_data:
+    input:
+        teacher=lambda wildcards: f"{LAYOUT.teacher(wildcards)}/manifest.json",
+        student=lambda wildcards: f"{LAYOUT.untrained_student(wildcards)}/manifest.json",
+        near=LAYOUT.trained.format(
+            pair="{pair}", method=CONFIG.estimators.near, seed=0, round=CONFIG.rounds
+        )
+        + "/model/manifest.json",
+        prompts=LAYOUT.training_prompts,
+    output:
+        f"{LAYOUT.root}/{{pair}}/gradient_variance.csv",
+    log:
+        f"{LAYOUT.logs}/variance_data/{{pair}}.log",
+    benchmark:
+        f"{LAYOUT.benchmarks}/variance_data/{{pair}}.tsv"
+    conda:
+        "../../envs/train.yaml"
+    threads: CONFIG.threads
+    resources:
+        **MODEL_JOB,
+    params:
+        settings=LAYOUT.variance_settings,
+        teacher=subpath(input.teacher, parent=True),
+        student=subpath(input.student, parent=True),
+        near=subpath(input.near, parent=True),
+        code=lambda wildcards: digest(
+            "askd.reporting.variance",
+            "askd.objectives.sampled",
+            "askd.objectives.skew",
+            "askd.objectives.outcome",
+            CONFIG.tasks[CONFIG.pairs[wildcards.pair].task].grader_module,
+        ),
+    message:
+        "Gradient variance: {wildcards.pair}"
+    shell:
+        "python -m askd variance-data --settings {params.settings:q} --seed 0"
+        " --teacher {params.teacher} --student {params.student} --near {params.near}"
+        " --prompts {input.prompts} --output {output} > {log} 2>&1"
 
 
 rule variance:
     input:
-        teacher=f"{LAYOUT.model_folder(ESTIMATORS_PAIR.teacher)}/manifest.json",
-        student=f"{LAYOUT.model_folder(ESTIMATORS_PAIR.student)}/manifest.json",
-        near=f"{NEAR}/model/manifest.json",
-        prompts=f"{LAYOUT.root}/data/{ESTIMATORS_PAIR.task}/train.parquet",
+        expand(rules.variance_data.output, pair=CONFIG.estimators.pairs),
     output:
         multiext(f"{LAYOUT.root}/tables/gradient_variance", ".csv", ".md"),
     log:
@@ -22,68 +54,48 @@ rule variance:
     benchmark:
         f"{LAYOUT.benchmarks}/variance/all.tsv"
     conda:
-        "../../envs/train.yaml"
-    threads: CONFIG.threads
+        "../../envs/report.yaml"
     resources:
-        **MODEL_JOB,
+        **LIGHT_JOB,
     params:
-        settings=as_json(
-            {
-                "rollout": CONFIG.section("rollout", CONFIG.estimators.pair),
-                "advantage": CONFIG.section("advantage", CONFIG.estimators.pair),
-                "skewness": CONFIG.section("skewness", CONFIG.estimators.pair),
-                "training": CONFIG.section("training", CONFIG.estimators.pair).model_dump(
-                    include={"reduction", "micro_batch_size", "head_chunk"}
-                ),
-                "grader": CONFIG.tasks[ESTIMATORS_PAIR.task].grader,
-                "sandbox": LAYOUT.sandbox_of(ESTIMATORS_PAIR.task),
-                "judge": LAYOUT.judge_of(ESTIMATORS_PAIR.task),
-                "prompts_per_batch": CONFIG.section(
-                    "training", CONFIG.estimators.pair
-                ).prompts_per_step,
-            }
+        settings=LAYOUT.variance_table_settings(),
+        data=" ".join(
+            f"--data {quote(path)}"
+            for path in expand(rules.variance_data.output, pair=CONFIG.estimators.pairs)
         ),
-        teacher=subpath(input.teacher, parent=True),
-        student=subpath(input.student, parent=True),
-        near=subpath(input.near, parent=True),
         output=subpath(output[0], strip_suffix=".csv"),
-        code=digest(
-            "askd.reporting.variance",
-            "askd.objectives.sampled",
-            "askd.objectives.skew",
-            CONFIG.tasks[ESTIMATORS_PAIR.task].grader_module,
-        ),
+        code=digest("askd.reporting.gradient_variance"),
     message:
-        "Gradient variance"
+        "Table of the gradient variance"
     shell:
-        "python -m askd variance --settings {params.settings:q} --seed 0"
-        " --teacher {params.teacher} --student {params.student} --near {params.near}"
-        " --prompts {input.prompts} --output {params.output} > {log} 2>&1"
+        "python -m askd variance --settings {params.settings:q} {params.data}"
+        " --output {params.output} > {log} 2>&1"
 
 
 rule curves:
     input:
         expand(
             f"{LAYOUT.trained}/metrics.jsonl",
-            pair=CONFIG.estimators.pair,
+            pair="{pair}",
             method=CONFIG.estimators.methods,
             seed=range(CONFIG.seeds),
             round=range(1, CONFIG.rounds + 1),
         ),
     output:
-        multiext(f"{LAYOUT.root}/figures/curves", ".csv", ".svg", ".png"),
+        multiext(f"{LAYOUT.root}/figures/curves-{{pair}}", ".csv", ".svg", ".png"),
     log:
-        f"{LAYOUT.logs}/curves.log",
+        f"{LAYOUT.logs}/curves/{{pair}}.log",
     benchmark:
-        f"{LAYOUT.benchmarks}/curves/all.tsv"
+        f"{LAYOUT.benchmarks}/curves/{{pair}}.tsv"
     conda:
         "../../envs/report.yaml"
     resources:
         **LIGHT_JOB,
     params:
-        settings=as_json(
+        settings=lambda wildcards: as_json(
             {
-                "pair": CONFIG.estimators.pair,
+                "pair": wildcards.pair,
+                "label": CONFIG.pairs[wildcards.pair].label,
                 "methods": {
                     name: CONFIG.methods[name].label for name in CONFIG.estimators.methods
                 },
@@ -95,7 +107,7 @@ rule curves:
         output=subpath(output[0], strip_suffix=".csv"),
         code=digest("askd.reporting.curves"),
     message:
-        "Training curves"
+        "Training curves: {wildcards.pair}"
     shell:
         "python -m askd curves --settings {params.settings:q} --output {params.output}"
         " > {log} 2>&1"

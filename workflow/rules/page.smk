@@ -112,7 +112,9 @@ REPORTED = {
     "theory": rules.theory.output if PAGE_PAPER else [],
     "figures": rules.figures.output if CONFIG.figures else [],
     "variance": rules.variance.output if CONFIG.estimators else [],
-    "curves": rules.curves.output if CONFIG.estimators else [],
+    "curves": (
+        expand(rules.curves.output, pair=CONFIG.estimators.pairs) if CONFIG.estimators else []
+    ),
     "budget": rules.budget.output if PAGE_SETTINGS.runs else [],
     "audit": rules.sandbox_audit.output if PAGE_PROGRAMS else [],
     "sweep": rules.sweep_table.output if TRIES else [],

@@ -25,12 +25,12 @@ PUBLISHED_FIGURES = [
     ),
     *(
         PublishedFigure(
-            name="curves",
-            path=f"{FIGURES}/curves.png",
-            title="Training curves",
-            caption=f"Training curves on {CONFIG.pairs[estimators.pair].label}.",
+            name=f"curves-{pair}",
+            path=f"{FIGURES}/curves-{pair}.png",
+            title=f"Training curves, {CONFIG.pairs[pair].label}",
+            caption=f"Training curves on {CONFIG.pairs[pair].label}.",
         )
-        for estimators in ([CONFIG.estimators] if CONFIG.estimators else [])
+        for pair in (CONFIG.estimators.pairs if CONFIG.estimators else [])
     ),
 ]
 PUBLISHED_PARTS = [

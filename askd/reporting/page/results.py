@@ -17,7 +17,7 @@ from askd.reporting.budget import HEADINGS as HEADINGS_OF_BUDGET
 from askd.reporting.budget import READING as READING_OF_BUDGET
 from askd.reporting.captions import audit_note
 from askd.reporting.claims_measured import DEFINITION, VERDICTS
-from askd.reporting.gradient_variance import HEADINGS, READING, SIDES
+from askd.reporting.gradient_variance import HEADINGS, READING, SIDES, which_student
 from askd.reporting.headings import table_heading
 from askd.reporting.page.blocks import (
     Block,
@@ -200,15 +200,17 @@ def figures(settings: PageSettings) -> Section | None:
 
 def curves(settings: PageSettings) -> Section | None:
     """What the methods logged while they trained."""
-    path = _root(settings) / "figures" / "curves.svg"
-    if settings.estimators_pair is None or not path.is_file():
-        return None
-    caption = f"Training curves on {settings.pairs[settings.estimators_pair].label}."
-    return Section("curves", "Training curves", [_picture(path, "curves-figure", caption)])
+    pairs = settings.estimators.pairs if settings.estimators else []
+    pictures = [
+        _picture(path, f"curves-{pair}", f"Training curves on {settings.pairs[pair].label}.")
+        for pair in pairs
+        if (path := _root(settings) / "figures" / f"curves-{pair}.svg").is_file()
+    ]
+    return Section("curves", "Training curves", pictures) if pictures else None
 
 
 def gradient_variance(settings: PageSettings) -> Section | None:
-    """How noisy the gradient of each estimator is, a table for each student."""
+    """How noisy the gradient of each estimator is, a table for each pair and student."""
 
     def entries(row: dict[str, str]) -> tuple[str, ...]:
         return (
@@ -225,12 +227,13 @@ def gradient_variance(settings: PageSettings) -> Section | None:
 
     def section(rows: list[dict[str, str]]) -> Section:
         blocks: list[Block] = []
-        pair = settings.pairs[settings.estimators_pair].label
-        for student in dict.fromkeys(row["student"] for row in rows):
-            own = [row for row in rows if row["student"] == student]
+        near = settings.methods[settings.estimators.near].label
+        for pair, student in dict.fromkeys((row["pair"], row["student"]) for row in rows):
+            own = [row for row in rows if (row["pair"], row["student"]) == (pair, student)]
             blocks.append(
                 Grid(
-                    f"{pair}, student {student}: {100 * float(own[0]['accuracy']):.1f} % of its "
+                    f"{settings.pairs[pair].label}, student {which_student(student, near)}: "
+                    f"{100 * float(own[0]['accuracy']):.1f} % of its "
                     "outputs are correct; log q − log p is "
                     f"{_number(own[0]['log_ratio'])} nats per token of them",
                     ("Estimator", "Outputs", "Skewness", *HEADINGS.values()),
@@ -239,7 +242,7 @@ def gradient_variance(settings: PageSettings) -> Section | None:
             )
         return Section("gradient-variance", "Gradient variance", [*blocks, Bullets(READING)])
 
-    if settings.estimators_pair is None:
+    if settings.estimators is None:
         return None
     return _from_csv(_root(settings) / "tables" / "gradient_variance.csv", section)
 

@@ -9,6 +9,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from askd.config import (
     Benchmark,
     Config,
+    Estimators,
     Evaluation,
     Method,
     Model,
@@ -50,8 +51,8 @@ class PageSettings(Strict):
     evaluation: Evaluation = Field(description="Benchmark evaluation.")
     sweep: Sweep | None = Field(default=None, description="The sweep, where settings were chosen.")
     figures_pair: str | None = Field(default=None, description="Pair of Figures 1 and 2.")
-    estimators_pair: str | None = Field(
-        default=None, description="Pair of the gradient variance and the training curves."
+    estimators: Estimators | None = Field(
+        default=None, description="What the gradient variance and the training curves are of."
     )
 
 
@@ -67,7 +68,7 @@ def page_settings(config: Config) -> PageSettings:
         }
     if config.estimators is not None:
         names = (config.estimators.near, *config.estimators.methods)
-        trained |= {(config.estimators.pair, name): None for name in names}
+        trained |= {(pair, name): None for pair in config.estimators.pairs for name in names}
     used = {pair for pair, _ in trained} | {
         pair for t in config.tables.values() for pair in t.pairs
     }
@@ -98,7 +99,7 @@ def page_settings(config: Config) -> PageSettings:
         evaluation=config.evaluation,
         sweep=config.sweep if config.tuned else None,
         figures_pair=config.figures and config.figures.pair,
-        estimators_pair=config.estimators and config.estimators.pair,
+        estimators=config.estimators,
     )
 
 

@@ -126,8 +126,8 @@ class _Walk:
                         evaluated[pair, system, benchmark.task, benchmark.split] = None
         estimators = self.config.estimators
         if estimators is not None:
-            for method in (estimators.near, *estimators.methods):
-                shown[estimators.pair, method] = None
+            methods = (estimators.near, *estimators.methods)
+            shown |= {(pair, method): None for pair in estimators.pairs for method in methods}
         pairs = dict.fromkeys([pair for pair, *_ in evaluated] + [pair for pair, _ in shown])
         for pair in pairs:
             for model in (self.config.pairs[pair].teacher, self.config.pairs[pair].student):

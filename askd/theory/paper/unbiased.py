@@ -12,16 +12,20 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from askd.objectives import outcome_weight
 from askd.theory import tabular
 from askd.theory.estimators import (
+    Moments,
     SequenceLoss,
     Side,
     cosine,
     exact_gradient,
     full_vocabulary,
+    leave_one_out_moments,
     mean_gradient,
     moments,
     relative_error,
+    reweighted,
     sampled,
     whole_return,
 )
@@ -30,6 +34,7 @@ from askd.theory.statements import (
     Check,
     Claim,
     Statement,
+    at_most,
     largest,
     measured,
     printed,
@@ -122,6 +127,84 @@ def unbiased(examples: Sequence[Example], estimator: Estimator, alpha: float = 0
         printed(*adaptive),
         correction=Claim("for one alpha without kappa", constant),
         instead=instead,
+    )
+
+
+def outcome(examples: Sequence[Example], side: Side, samples: int = 4) -> Statement:
+    """ASKD+, which is not the paper's: the sum over the vocabulary and the worth of the output."""
+
+    def both(example: Example) -> tuple[Moments, Moments]:
+        """Of ASKD+ and of the sampled form."""
+        kappa = example.kappa if side == "srkl" else 1.0
+        worth = outcome_weight({"skl": "tgo", "srkl": "sgo"}[side], example.alpha, kappa)
+        plus = leave_one_out_moments(
+            example, side, full_vocabulary(example, side, example.alpha, kappa), worth, samples
+        )
+        return plus, moments(example, side, sampled(example, side, example.alpha, kappa))
+
+    errors, variances = [], []
+    for example in examples:
+        kappa = example.kappa if side == "srkl" else 1.0
+        exact = exact_gradient(example, side, example.alpha, weight=kappa)
+        plus, _ = both(example)
+        errors.append(relative_error(plus.mean, exact))
+        variances.append(plus.variance / exact.square().sum().item())
+    at_rest = [both(example.with_student(example.teacher)) for example in examples]
+    return Statement(
+        f"Unbiased: {side.upper()}, outcome (ASKD+)",
+        f"The expected gradient is that of {side.upper()}, with alpha(y)"
+        + (" and kappa(y)" if side == "srkl" else ""),
+        printed(
+            vanishes("largest error", largest(errors)),
+            measured(f"variance, groups of {samples}", sum(variances) / len(variances)),
+        ),
+        instead=Claim(
+            "at q = p it has the expected gradient of the sampled form, and less variance",
+            (
+                vanishes(
+                    "error of that",
+                    largest(relative_error(plus.mean, literal.mean) for plus, literal in at_rest),
+                ),
+                at_most(
+                    f"largest share of its variance, groups of {samples}",
+                    largest(plus.variance / literal.variance for plus, literal in at_rest),
+                    1,
+                ),
+            ),
+        ),
+    )
+
+
+def ratio(examples: Sequence[Example], alpha: float = 0.5, staleness: float = 0.3) -> Statement:
+    """`importance: ratio` of outputs of a student that was farther from its teacher."""
+    errors, stale, held, variances = [], [], [], []
+    for example in examples:
+        logits = example.student + staleness * (example.student - example.teacher)
+        older = example.space.token_logprobs(logits)
+        drawn = older.sum(1).exp()
+        own = mean_gradient(example, "srkl", sampled(example, "srkl", alpha))
+        estimate = moments(example, "srkl", reweighted(example, older, alpha), drawn)
+        errors.append(relative_error(estimate.mean, own))
+        variances.append(estimate.variance / own.square().sum().item())
+        plain = mean_gradient(example, "srkl", sampled(example, "srkl", alpha), drawn)
+        stale.append(relative_error(plain, own))
+        at_prefixes = full_vocabulary(example, "srkl", alpha)
+        held.append(
+            relative_error(estimate.mean, mean_gradient(example, "srkl", at_prefixes, drawn))
+        )
+    return Statement(
+        "Unbiased: SRKL, ratio",
+        "Outputs of an older student, with the ratio q/q_old of each token, have the expected "
+        "gradient of the student's own",
+        printed(
+            vanishes("largest error", largest(errors)),
+            measured("largest without the ratio", largest(stale)),
+            measured("variance", sum(variances) / len(variances)),
+        ),
+        instead=Claim(
+            "exact for the divergences at the prefixes that the older student wrote",
+            (vanishes("error of that", largest(held)),),
+        ),
     )
 
 
