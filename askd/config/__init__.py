@@ -40,6 +40,7 @@ from askd.config.models import (
 from askd.config.plan import Architecture, Device, Lengths, Plan
 from askd.config.run import Config, schema
 from askd.config.sandbox import SandboxLimits, SandboxSettings
+from askd.config.servers import OpenAi, Server
 from askd.config.stages import (
     Advantage,
     Benchmark,
@@ -112,6 +113,7 @@ __all__ = [
     "ModelFromPackage",
     "ModelFromSource",
     "NllTerm",
+    "OpenAi",
     "Pair",
     "PairSection",
     "Plan",
@@ -127,6 +129,7 @@ __all__ = [
     "SampledSkewTerm",
     "SandboxLimits",
     "SandboxSettings",
+    "Server",
     "Skewness",
     "SpeculativePolicy",
     "Strict",

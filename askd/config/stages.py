@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from askd.config.base import Fraction, Strict
+from askd.config.servers import OpenAi
 
 
 class Vllm(Strict):
@@ -46,13 +47,15 @@ class Vllm(Strict):
 class Rollout(Strict):
     """Sampling of responses."""
 
-    engine: Literal["transformers", "vllm"] = Field(
+    engine: Literal["transformers", "vllm", "openai"] = Field(
         default="transformers",
-        description="What runs the models of the rollout and score stages. What samples elsewhere "
-        "(outputs that a training refreshes, evaluations, figures), and policies that mix teacher "
-        "and student, always use transformers.",
+        description="What runs the models of the rollout and score stages: transformers, vLLM in "
+        "the job, or a server that runs already. What samples elsewhere (outputs that a training "
+        "refreshes, evaluations, figures), and policies that mix teacher and student, always use "
+        "transformers.",
     )
     vllm: Vllm = Field(default=Vllm(), description="Settings of the engine vllm.")
+    openai: OpenAi = Field(default=OpenAi(), description="Settings of the engine openai.")
 
     samples_per_prompt: PositiveInt = Field(default=4, description="Samples G for each prompt.")
     temperature: Annotated[float, Field(ge=0)] = Field(

@@ -56,7 +56,7 @@ for group, seeds in LAYOUT.seeds.items():
             SAMPLING_ENVIRONMENT
         threads: CONFIG.threads
         resources:
-            **MODEL_JOB,
+            **TEACHER_JOB,
         params:
             settings=lambda wildcards: as_json(LAYOUT.section("rollout", wildcards)),
             seeds=seed_options(seeds),
@@ -147,7 +147,7 @@ for group, seeds in LAYOUT.seeds.items():
             SAMPLING_ENVIRONMENT
         threads: CONFIG.threads
         resources:
-            **MODEL_JOB,
+            **TEACHER_JOB,
         params:
             seeds=seed_options(seeds),
             python=SAMPLING_PYTHON,
