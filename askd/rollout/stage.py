@@ -107,9 +107,10 @@ def _sampler(
     engine = None if policy else _engine(model_folder, settings)
     if engine is not None:
         return engine.language_model, lambda wanted: engine.sample(wanted, seed, stream)
-    language_model, teacher = load(model_folder), None
+    dtype = settings.dtype or "auto"
+    language_model, teacher = load(model_folder, dtype), None
     if policy is not None:
-        teacher = load(teacher_folder)
+        teacher = load(teacher_folder, dtype)
         check_same_tokenizer(teacher.tokenizer, language_model.tokenizer)
     return language_model, lambda wanted: sample(
         language_model,
@@ -182,7 +183,7 @@ def score_rollouts(
         responses = _responses(engine.language_model, rollouts, prompts)
         table = _scores(rollouts, engine.score(responses))
     else:
-        teacher = load(teacher_folder)
+        teacher = load(teacher_folder, settings.dtype or "auto")
         table = score_table(teacher, rollouts, prompts, settings.batch_size, head_chunk)
     write_table(output, table, SCORES)
 
