@@ -252,18 +252,18 @@ def test_a_subset_is_drawn_by_size_and_seed(written):
 def test_prompts_that_are_too_long_are_passed_over_and_counted(written, capsys):
     """With the instruction, which adds 8 characters."""
     lengths = (5, 20, 6, 21, 7, 8)
-    path = written([{**ROWS["ultrachat"], "prompt": "x" * length} for length in lengths])
+    path = written([{**ROWS["ultrafeedback"], "prompt": "x" * length} for length in lengths])
     options = {"longest_prompt": 15, "instruction": "Short."}
 
     def kept(**more):
-        rows = read(source("ultrachat", path, **options, **more), "train", "judge")
+        rows = read(source("ultrafeedback", path, **options, **more), "train", "judge")
         return sorted(len(row["messages"][0]["content"]) - 8 for row in rows)
 
     assert kept() == [5, 6, 7]
     assert "left out: 3 (prompt of more than 15 characters)" in capsys.readouterr().out
     # They do not count as drawn, nor as passed over.
     assert sorted(kept(size=2) + kept(size=1, skip=2)) == [5, 6, 7]
-    message = refusal(read, source("ultrachat", path, **options, size=4), "train", "judge")
+    message = refusal(read, source("ultrafeedback", path, **options, size=4), "train", "judge")
     assert "3 of 6 rows can be used" in message
 
 
