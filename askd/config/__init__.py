@@ -41,6 +41,7 @@ from askd.config.models import (
 from askd.config.plan import Architecture, Device, Lengths, Plan
 from askd.config.run import Config, schema
 from askd.config.sandbox import SandboxLimits, SandboxSettings
+from askd.config.servers import OpenAi, Server
 from askd.config.stages import (
     Advantage,
     Benchmark,
@@ -116,6 +117,7 @@ __all__ = [
     "ModelFromPackage",
     "ModelFromSource",
     "NllTerm",
+    "OpenAi",
     "Pair",
     "PairSection",
     "PairSections",
@@ -133,6 +135,7 @@ __all__ = [
     "SampledSkewTerm",
     "SandboxLimits",
     "SandboxSettings",
+    "Server",
     "Skewness",
     "SpeculativePolicy",
     "Strict",

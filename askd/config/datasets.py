@@ -76,6 +76,12 @@ class DatasetSource(Strict):
         description="So many of the rows may be left out because their reference cannot be read; "
         "with more the stage fails and names them.",
     )
+    longest_prompt: PositiveInt | None = Field(
+        default=None,
+        description="Rows whose prompt, with the instruction, has more characters are passed over "
+        "and counted in the stage's log; null: none. A token has some 4 characters of English and "
+        "3 of code.",
+    )
     instruction: str = Field(
         default="", description="Text that is put below each prompt, after an empty line."
     )

@@ -33,6 +33,9 @@ from askd.config.stages import (
 )
 from askd.config.tasks import DatasetTask, GeneratedTask, Pair, PairSection, Task
 
+TRAINED = "model"
+"""Name of the folder of every student that a training wrote."""
+
 
 class Config(Strict):
     """A whole run at one scale."""
@@ -243,7 +246,42 @@ class Config(Strict):
                 raise ValueError("sweep.seeds: the seeds of the tables are not for choosing")
         if any(self.section("rollout", pair).temperature == 0 for pair in self.pairs):
             raise ValueError("rollout.temperature: 0 gives equal samples; use a positive one")
+        for pair in self.pairs:
+            self._check_engine(pair, self.section("rollout", pair))
         return self
+
+    def _check_engine(self, pair: str, rollout: Rollout) -> None:
+        """Refuse an engine that could not run the models of `pair`."""
+        if rollout.engine != self.rollout.engine:
+            raise ValueError(
+                f"pairs.{pair}.settings.rollout.engine: {rollout.engine!r}, but all pairs have one "
+                f"engine; set rollout.engine, which is {self.rollout.engine!r}"
+            )
+        if rollout.engine == "vllm" and rollout.vllm.tensor_parallel_size > max(self.gpus, 1):
+            raise ValueError(
+                "rollout.vllm.tensor_parallel_size: "
+                f"{rollout.vllm.tensor_parallel_size} GPUs share a model, but a job has "
+                f"{self.gpus}; raise gpus"
+            )
+        if rollout.engine == "openai":
+            servers = rollout.openai.servers
+            for name in servers:
+                if name not in self.models:
+                    raise ValueError(
+                        f"rollout.openai.servers: unknown model {name!r}; "
+                        f"{nearest(name, self.models)}"
+                    )
+            if TRAINED in servers:
+                raise ValueError(
+                    f"rollout.openai.servers: folders of trained students are named {TRAINED!r}, "
+                    "so a model that is served needs another name"
+                )
+            if self.pairs[pair].teacher not in servers:
+                raise ValueError(
+                    f"rollout.openai.servers: rollout.engine is openai, but there is no server of "
+                    f"{self.pairs[pair].teacher!r}, the teacher of the pair {pair}; name one, or "
+                    "choose another engine"
+                )
 
     @model_validator(mode="after")
     def _chosen_settings_fit(self) -> Config:

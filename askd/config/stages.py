@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from askd.config.base import Fraction, Strict
+from askd.config.models import Dtype
+from askd.config.servers import OpenAi
 
 
 class Vllm(Strict):
@@ -46,13 +48,20 @@ class Vllm(Strict):
 class Rollout(Strict):
     """Sampling of responses."""
 
-    engine: Literal["transformers", "vllm"] = Field(
+    engine: Literal["transformers", "vllm", "openai"] = Field(
         default="transformers",
-        description="What runs the models of the rollout and score stages. What samples elsewhere "
-        "(outputs that a training refreshes, evaluations, figures), and policies that mix teacher "
-        "and student, always use transformers.",
+        description="What runs the models of the rollout and score stages: transformers, vLLM in "
+        "the job, or a server that runs already. What samples elsewhere (outputs that a training "
+        "refreshes, evaluations, figures), and policies that mix teacher and student, always use "
+        "transformers.",
     )
     vllm: Vllm = Field(default=Vllm(), description="Settings of the engine vllm.")
+    openai: OpenAi = Field(default=OpenAi(), description="Settings of the engine openai.")
+    dtype: Dtype | None = Field(
+        default=None,
+        description="Type that transformers loads weights as in the rollout and score stages; "
+        "null: that in which they are kept. vLLM's is `vllm.dtype`, a server's its own.",
+    )
 
     samples_per_prompt: PositiveInt = Field(default=4, description="Samples G for each prompt.")
     temperature: Annotated[float, Field(ge=0)] = Field(
@@ -173,6 +182,11 @@ class Evaluation(Strict):
     samples: PositiveInt = Field(default=4, description="Samples per item beside the greedy one.")
     temperature: PositiveFloat = Field(default=1.0, description="Temperature of these samples.")
     top_p: Annotated[float, Field(gt=0, le=1)] = Field(default=1.0, description="Nucleus mass.")
+    dtype: Dtype | None = Field(
+        default=None,
+        description="Type that the weights of every system are loaded as; null: that in which they "
+        "are kept, which for trained students is float32.",
+    )
 
 
 class Benchmark(Strict):

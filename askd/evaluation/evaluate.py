@@ -38,7 +38,7 @@ def evaluate(
     The samples of an item depend on `seed`, the benchmark, the item and the model alone: methods
     with the same seed are compared on the same random numbers.
     """
-    language_model = load(model_folder)
+    language_model = load(model_folder, settings.evaluation.dtype or "auto")
     for name, benchmark in settings.benchmarks.items():
         path = data / f"{benchmark.split}.parquet"
         prompts = [
@@ -53,6 +53,7 @@ def evaluate(
             **_how(settings, seed, name),
             **graded_by,
             **provenance(prompts, template, settings.grader),
+            "dtype": str(language_model.model.dtype).removeprefix("torch."),
             "items": len(prompts),
             **measures(items),
         }

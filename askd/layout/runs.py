@@ -270,6 +270,15 @@ class Runs:
         method = self.method_of(wildcards)
         return [f"{self.teacher(wildcards)}/manifest.json"] if method and method.policy else []
 
+    def check_options(self, wildcards: Any) -> str:
+        """How the answers of a pair are sampled, as options of the check."""
+        config, pair = self.config, wildcards.pair
+        shown = [table.systems for table in config.tables.values() if pair in table.pairs]
+        names = {name for systems in shown for name in systems if name in config.methods}
+        mixes = any(config.method(pair, name).policy for name in names)
+        rollout = f"--rollout {quote(as_json(self.section('rollout', wildcards)))}"
+        return f"{rollout} --mixes" if mixes else rollout
+
     def policy_options(self, wildcards: Any) -> str:
         """The same as options of the rollout stage, with the policy."""
         if not self.policy_teacher(wildcards):

@@ -37,9 +37,14 @@ def end_tokens(language_model: LanguageModel) -> list[int]:
 def response_tokens(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
     """Token numbers of a written answer, closed by exactly one end-of-turn token.
 
-    What looks like a special token in `text` is text.
+    What looks like a special token in `text` is text. Line breaks that the template has between
+    where an answer begins and its text, or its text and the end, belong to the answer, since the
+    model has to write them: DeepSeek-Coder's does so.
     """
-    tokens = tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
+    before, behind = _line_breaks(tokenizer, tokenizer.chat_template)
+    tokens = tokenizer.encode(
+        f"{before}{text}{behind}", add_special_tokens=False, split_special_tokens=True
+    )
     return [*tokens, end_of_turn(tokenizer)]
 
 
@@ -59,16 +64,46 @@ def end_of_turn(tokenizer: PreTrainedTokenizerBase) -> int:
     return _end_of_turn(tokenizer, tokenizer.chat_template)
 
 
+def text_behind_answer(tokenizer: PreTrainedTokenizerBase) -> str:
+    """What the template writes behind an answer.
+
+    Raises:
+        AskdError: it cannot render a finished conversation.
+    """
+    return _finished(tokenizer).rpartition(ANSWER)[2]
+
+
+QUESTION, ANSWER = "question", "answer"
+
+
+def _finished(tokenizer: PreTrainedTokenizerBase) -> str:
+    messages = [{"role": "user", "content": QUESTION}, {"role": "assistant", "content": ANSWER}]
+    return _applied(tokenizer, messages, add_generation_prompt=False, tokenize=False)
+
+
+# By the template too, since a tokenizer's may be exchanged.
 @lru_cache
 def _end_of_turn(tokenizer: PreTrainedTokenizerBase, template: str) -> int:
-    answer = "answer"
-    messages = [{"role": "user", "content": "question"}, {"role": "assistant", "content": answer}]
-    rendered = _applied(tokenizer, messages, add_generation_prompt=False, tokenize=False)
-    behind = rendered[rendered.rindex(answer) + len(answer) :]
     # The map of special tokens has the end of sequence but not the likes of <|eot_id|>.
     special = {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
-    tokens = tokenizer.encode(behind, add_special_tokens=False)
+    tokens = tokenizer.encode(text_behind_answer(tokenizer), add_special_tokens=False)
     return next((token for token in tokens if token in special), tokenizer.eos_token_id)
+
+
+@lru_cache
+def _line_breaks(tokenizer: PreTrainedTokenizerBase, template: str) -> tuple[str, str]:
+    """Line breaks in front of an answer and behind it, up to the end of the turn."""
+    question = [{"role": "user", "content": QUESTION}]
+    prompt = _applied(tokenizer, question, add_generation_prompt=True, tokenize=False)
+    finished, end = _finished(tokenizer), tokenizer.decode([end_of_turn(tokenizer)])
+    before = finished.removeprefix(prompt).rpartition(ANSWER)[0]
+    behind, found, _ = text_behind_answer(tokenizer).partition(end)
+    return _if_line_breaks(before), _if_line_breaks(behind if found else "")
+
+
+def _if_line_breaks(text: str) -> str:
+    # A space is not written here, since tokenizers put one of their own in front of words.
+    return text if text.strip("\n") == "" else ""
 
 
 def _applied(

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -29,10 +30,14 @@ from askd.models.folder import (
     read_manifest,
 )
 from askd.provenance import digest
+from askd.rollout import vllm_engine
 from askd.rollout.engine import Request, requests, rollouts_schema, sample
 from askd.rollout.score import score
-from askd.rollout.vllm_engine import engine_of
 from askd.state import resumable
+
+if TYPE_CHECKING:
+    from askd.rollout.openai_engine import OpenAiEngine
+    from askd.rollout.vllm_engine import VllmEngine
 
 
 def rollout(
@@ -97,13 +102,15 @@ def _sampler(
     policy: Policy | None,
     teacher_folder: Path | None,
 ) -> tuple[LanguageModel, Callable[[Sequence[Request]], list[dict]]]:
-    """The model with its tokenizer, and what samples rows from it; without weights under vLLM."""
-    if settings.engine == "vllm" and policy is None:
-        engine = engine_of(model_folder, settings)
+    """The model with its tokenizer, and what samples rows from it; without weights where another
+    engine has them."""
+    engine = None if policy else _engine(model_folder, settings)
+    if engine is not None:
         return engine.language_model, lambda wanted: engine.sample(wanted, seed, stream)
-    language_model, teacher = load(model_folder), None
+    dtype = settings.dtype or "auto"
+    language_model, teacher = load(model_folder, dtype), None
     if policy is not None:
-        teacher = load(teacher_folder)
+        teacher = load(teacher_folder, dtype)
         check_same_tokenizer(teacher.tokenizer, language_model.tokenizer)
     return language_model, lambda wanted: sample(
         language_model,
@@ -115,6 +122,25 @@ def _sampler(
         teacher,
         progress=sys.stderr.isatty(),
     )
+
+
+def _engine(
+    folder: Path, settings: Rollout, head_chunk: int | None = None
+) -> VllmEngine | OpenAiEngine | None:
+    """What runs the model in place of transformers; None where transformers runs it.
+
+    With `head_chunk` it is to score, which only a teacher does.
+    """
+    if settings.engine == "vllm":
+        return vllm_engine.engine_of(folder, settings, head_chunk)
+    if settings.engine == "openai":
+        # Here, since vLLM's environment lacks what it imports.
+        from askd.rollout import openai_engine
+
+        if head_chunk is not None or openai_engine.server_of(folder, settings):
+            return openai_engine.engine_of(folder, settings)
+        print(f"{folder}: rollout.openai.servers names no server of it; transformers samples.")
+    return None
 
 
 def select_prompts(rows: list[dict], prompt_ids: list[str] | None, path: Path | str) -> list[dict]:
@@ -152,12 +178,12 @@ def score_rollouts(
     check_same_tokenizer(load_tokenizer(teacher_folder), load_tokenizer(student_folder))
     rollouts = read_table(rollouts_path, ROLLOUTS).to_pylist()
     prompts = {row["prompt_id"]: row for row in read_table(prompts_path, PROMPTS).to_pylist()}
-    if settings.engine == "vllm":
-        engine = engine_of(teacher_folder, settings, head_chunk)
+    engine = _engine(teacher_folder, settings, head_chunk)
+    if engine is not None:
         responses = _responses(engine.language_model, rollouts, prompts)
         table = _scores(rollouts, engine.score(responses))
     else:
-        teacher = load(teacher_folder)
+        teacher = load(teacher_folder, settings.dtype or "auto")
         table = score_table(teacher, rollouts, prompts, settings.batch_size, head_chunk)
     write_table(output, table, SCORES)
 

@@ -54,7 +54,7 @@ def engine_of(folder: Path, settings: Rollout, head_chunk: int | None = None) ->
     The seeds of a job share it, since it takes long to start. One runs at a time, since a device
     holds the memory of one. For arguments and errors see `VllmEngine`.
     """
-    key = (folder.resolve(), settings, head_chunk)
+    key = (folder.resolve(), settings.model_dump_json(), head_chunk)
     if key not in _running:
         while _running:
             _running.popitem()[1].stop()

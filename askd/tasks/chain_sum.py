@@ -3,6 +3,18 @@
 A prompt asks `What is 12-4+7?`; its worked answer takes one operation at a time, `12-4=8, 8+7=15`.
 Pretrained models of some hundred million parameters know such sums by half, and learn them in some
 hundred short examples.
+
+The task is in the manner of `chain_sum` of reasoning-gym, by a generator of our own. What differs:
+
+- An answer has its steps. reasoning-gym gives the result alone, and a small model that is to be
+  trained on worked answers, or to work in steps itself, needs steps to learn from.
+- Operands are 1 to `largest_operand` and running values are never negative. There they have so many
+  digits, 0 included, and results may be negative, which small models hardly ever get right.
+- The question is `What is 12-4+7?` and not `State the final answer to the following arithmetic
+  problem: 12 - 4 + 7 =`.
+- Verdicts are right or wrong, by the last number of an answer; there are no parts of a point.
+
+So scores here are not comparable with those of reasoning-gym.
 """
 
 from __future__ import annotations

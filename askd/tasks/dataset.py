@@ -46,8 +46,9 @@ def prompts(task: DatasetTask) -> dict[str, list[dict]]:
 def read(source: DatasetSource, split: str, grader: str) -> list[dict]:
     """Rows of a prompts table from `source`, in the order of the source.
 
-    The source's rows are shuffled by its seed; those that cannot be graded are passed over, then
-    `skip` more, and the next `size` are taken. A prompt's id holds the number of its row, from 0.
+    The source's rows are shuffled by its seed; those that cannot be graded, or whose prompts are
+    too long, are passed over, then `skip` more, and the next `size` are taken. A prompt's id holds
+    the number of its row, from 0.
 
     Raises:
         AskdError: as `prompts`.
@@ -63,18 +64,23 @@ def read(source: DatasetSource, split: str, grader: str) -> list[dict]:
         if len(examples) == wanted:
             break
         try:
-            examples[number] = ADAPTERS[source.adapter](table[number])
+            example = ADAPTERS[source.adapter](table[number])
         except NotGradable as reason:
             reasons[str(reason)] += 1
+            continue
         except (KeyError, TypeError, IndexError, AttributeError) as error:
             raise AskdError(
                 f"{source.place}: row {number} is not of the form that adapter "
                 f"{source.adapter!r} reads ({type(error).__name__}: {error})."
             ) from error
+        if source.longest_prompt and len(_content(source, example)) > source.longest_prompt:
+            reasons[f"prompt of more than {source.longest_prompt} characters"] += 1
+        else:
+            examples[number] = example
     chosen = sorted(list(examples)[source.skip :])
     if not chosen or (wanted is not None and len(examples) < wanted):
         raise AskdError(
-            f"{source.place}: {len(examples)} of {len(table)} rows can be graded, fewer than "
+            f"{source.place}: {len(examples)} of {len(table)} rows can be used, fewer than "
             f"skip and size ask for ({source.skip} and {source.size})."
         )
     rows = [_row(source, split, number, examples[number]) for number in chosen]
@@ -88,14 +94,17 @@ def read(source: DatasetSource, split: str, grader: str) -> list[dict]:
 
 
 def _row(source: DatasetSource, split: str, number: int, example: Example) -> dict:
-    content = f"{example.prompt}\n\n{source.instruction}" if source.instruction else example.prompt
     return {
         "prompt_id": f"{split}-{source.level_name}-{number:06d}",
         "level": source.level_name,
-        "messages": [{"role": "user", "content": content}],
+        "messages": [{"role": "user", "content": _content(source, example)}],
         "reference": example.reference,
         "response": example.response,
     }
+
+
+def _content(source: DatasetSource, example: Example) -> str:
+    return f"{example.prompt}\n\n{source.instruction}" if source.instruction else example.prompt
 
 
 def _checked(rows: list[dict], source: DatasetSource, grader: str) -> list[dict]:

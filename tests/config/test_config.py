@@ -130,6 +130,53 @@ def test_joint_advantages_and_refreshed_outputs_exclude_each_other(configuration
     validate(Config, changed(joint, "training/refresh_every", 0), "test")
 
 
+SERVER = {"base_url": "http://localhost:8000/v1", "model": "served"}
+
+
+def served(configuration: dict, **servers: dict) -> dict:
+    value = copy.deepcopy(configuration)
+    value["rollout"] |= {"engine": "openai", "openai": {"servers": servers}}
+    return value
+
+
+def test_every_teacher_has_a_server_and_every_server_a_model(configuration, refusal):
+    teachers = {pair["teacher"]: SERVER for pair in configuration["pairs"].values()}
+    parsed = validate(Config, served(configuration, **teachers), "test")
+    assert parsed.rollout.openai.servers.keys() == teachers.keys()
+    message = refusal(Config, served(configuration))
+    assert "there is no server of" in message and "the teacher of the pair" in message
+    message = refusal(Config, served(configuration, **teachers, other=SERVER))
+    assert "rollout.openai.servers: unknown model 'other'" in message
+
+
+def test_a_server_is_never_that_of_trained_students(configuration, refusal):
+    value = served(configuration, model=SERVER)
+    value["models"]["model"] = value["models"][next(iter(value["models"]))]
+    assert "folders of trained students are named 'model'" in refusal(Config, value)
+
+
+def test_the_key_of_a_server_is_no_setting(configuration, refusal):
+    url = {**SERVER, "base_url": "http://user:secret@localhost/v1"}
+    message = refusal(Config, served(configuration, tiny=url))
+    assert "a key belongs into an environment variable" in message
+
+
+def test_a_pair_has_no_engine_of_its_own(configuration, refusal, changed):
+    pair = next(iter(configuration["pairs"]))
+    value = changed(configuration, f"pairs/{pair}/settings/rollout/engine", "vllm")
+    assert "all pairs have one engine" in refusal(Config, value)
+
+
+@pytest.mark.parametrize(("gpus", "is_right"), [(0, False), (1, False), (2, True), (4, True)])
+def test_gpus_that_share_a_model_are_those_of_a_job(configuration, refusal, gpus, is_right):
+    vllm = {"engine": "vllm", "vllm": {"tensor_parallel_size": 2}}
+    value = {**configuration, "gpus": gpus, "rollout": {**configuration["rollout"], **vllm}}
+    if is_right:
+        assert validate(Config, value, "test").gpus == gpus
+    else:
+        assert f"2 GPUs share a model, but a job has {gpus}" in refusal(Config, value)
+
+
 def test_greedy_rollouts_are_refused(configuration, refusal, changed):
     message = refusal(Config, changed(configuration, "rollout/temperature", 0))
     assert "rollout.temperature: 0 gives equal samples" in message

@@ -73,6 +73,18 @@ def test_seed_decides_samples_and_not_greedy_answers(folders, data, tmp_path):
     assert texts["a", "greedy"] == texts["c", "greedy"]
 
 
+@pytest.mark.parametrize(("dtype", "used"), [(None, "float32"), ("bfloat16", "bfloat16")])
+def test_all_systems_are_evaluated_in_the_type_of_the_settings(
+    folders, data, tmp_path, dtype, used
+):
+    """Else a trained student, kept in float32, would be compared with a teacher in bfloat16."""
+    chosen = settings()
+    evaluation = chosen.evaluation.model_copy(update={"dtype": dtype})
+    chosen = chosen.model_copy(update={"evaluation": evaluation})
+    evaluate(chosen, 0, folders.student, data, tmp_path / "eval")
+    assert json.loads((tmp_path / "eval/sums/summary.json").read_text())["dtype"] == used
+
+
 def test_a_level_without_prompts_is_refused(folders, data, tmp_path):
     with pytest.raises(AskdError, match="no prompt of level 'harder'"):
         evaluate(settings(level="harder"), 0, folders.student, data, tmp_path / "eval")

@@ -1,4 +1,5 @@
-"""Chat templates in the manner of Qwen2, Llama 3, Gemma 2 and Mistral, around tiny tokenizers."""
+"""Chat templates in the manner of Qwen2, Llama 3, Gemma 2, Mistral and DeepSeek-Coder, around tiny
+tokenizers."""
 
 from __future__ import annotations
 
@@ -71,6 +72,22 @@ MISTRAL = """\
 {%- endfor -%}"""
 
 
+# The model itself writes the line breaks around an answer.
+DEEPSEEK = """\
+{{- bos_token -}}
+{%- if messages[0]['role'] != 'system' %}{{ 'Be of use.\\n' }}{% endif -%}
+{%- for turn in messages -%}
+{%- if turn['role'] == 'system' -%}
+{{- turn['content'] ~ '\\n' -}}
+{%- elif turn['role'] == 'user' -%}
+{{- '### Instruction:\\n' ~ turn['content'] ~ '\\n' -}}
+{%- else -%}
+{{- '### Response:\\n' ~ turn['content'] ~ '\\n<|EOT|>\\n' -}}
+{%- endif -%}
+{%- endfor -%}
+{%- if add_generation_prompt %}{{- '### Response:' -}}{% endif -%}"""
+
+
 @dataclass(frozen=True)
 class Family:
     """How a family writes a conversation, and what its generation config stops at."""
@@ -83,6 +100,7 @@ class Family:
     stops: list[str]
     prompt: str
     behind: str = ""
+    around: str = ""
 
 
 FAMILIES = {
@@ -144,6 +162,29 @@ FAMILIES = {
         stops=["</s>"],
         prompt="<s> [INST] What is 1+1 ? [/INST]",
     ),
+    "deepseek": Family(
+        template=DEEPSEEK,
+        special=["<|begin|>", "<|end|>", "<|EOT|>"],
+        bos="<|begin|>",
+        eos="<|EOT|>",
+        end_of_turn="<|EOT|>",
+        stops=["<|EOT|>"],
+        prompt="<|begin|>Be of use.\n### Instruction:\nWhat is 1+1 ?\n### Response:",
+        behind="\n",
+        around="\n",
+    ),
+    # Its generation config ends texts, not turns.
+    "deepseek base": Family(
+        template=DEEPSEEK,
+        special=["<|begin|>", "<|end|>", "<|EOT|>"],
+        bos="<|begin|>",
+        eos="<|end|>",
+        end_of_turn="<|EOT|>",
+        stops=["<|end|>"],
+        prompt="<|begin|>Be of use.\n### Instruction:\nWhat is 1+1 ?\n### Response:",
+        behind="\n",
+        around="\n",
+    ),
 }
 QUESTION = [{"role": "user", "content": "What is 1+1 ?"}]
 ANSWERS = [
@@ -193,7 +234,7 @@ def family(request):
 @pytest.fixture(scope="module")
 def tokenizer(family, tmp_path_factory):
     """The family's tokenizer, as it is read from a model folder."""
-    if family.template in (QWEN, LLAMA):
+    if family.template in (QWEN, LLAMA, DEEPSEEK):
         backend, alphabet = byte_level(), pre_tokenizers.ByteLevel.alphabet()
     else:
         backend, alphabet = sentence_piece(prefix=family.template == MISTRAL), []
@@ -256,7 +297,7 @@ def test_an_answer_is_its_text_and_one_end_of_turn(family, tokenizer, answer):
     tokens = response_tokens(tokenizer, answer)
     assert special_in(family, tokenizer, tokens) == [family.end_of_turn]
     assert tokens[-1] == end_of_turn(tokenizer) == number(tokenizer, family.end_of_turn)
-    assert response_text(tokenizer, tokens) == answer
+    assert response_text(tokenizer, tokens) == f"{family.around}{answer}{family.around}"
 
 
 def test_prompt_and_answer_are_the_beginning_of_the_finished_conversation(family, tokenizer):
@@ -265,7 +306,8 @@ def test_prompt_and_answer_are_the_beginning_of_the_finished_conversation(family
     tokens = prompt_tokens(tokenizer, QUESTION) + response_tokens(tokenizer, answer)
     finished = [*QUESTION, {"role": "assistant", "content": answer}]
     rendered = tokenizer.apply_chat_template(finished, tokenize=False)
-    assert rendered.endswith(answer + family.end_of_turn + family.behind)
+    around = family.around
+    assert rendered.endswith(f"{around}{answer}{around}{family.end_of_turn}{family.behind}")
     whole = tokenizer.apply_chat_template(finished, tokenize=True, return_dict=False)
     assert whole[: len(tokens)] == tokens
     assert "".join(written(tokenizer, whole[len(tokens) :]).split()) == ""
@@ -293,7 +335,7 @@ def test_the_response_of_a_training_row_holds_nothing_of_the_template(family, to
     for row in rows:
         assert row.prompt == prompt_tokens(tokenizer, QUESTION)
         assert special_in(family, tokenizer, row.response) == [family.end_of_turn]
-        assert response_text(tokenizer, row.response) == answer
+        assert response_text(tokenizer, row.response) == f"{family.around}{answer}{family.around}"
 
 
 def test_sampling_stops_at_the_ends_of_turns_and_texts(family, tokenizer):
@@ -302,7 +344,7 @@ def test_sampling_stops_at_the_ends_of_turns_and_texts(family, tokenizer):
     ends = end_tokens(LanguageModel(model, tokenizer, "folder"))
     assert set(ends) == {number(tokenizer, family.end_of_turn), *stops}
     last = response_tokens(tokenizer, "2")[-1]
-    assert last in stops or family.stops == ["<|endoftext|>"]
+    assert last in stops or family.end_of_turn not in family.stops
 
 
 def test_sampled_responses_end_with_the_first_end(family, tokenizer, make_model):

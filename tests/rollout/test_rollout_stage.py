@@ -207,6 +207,29 @@ def test_the_state_is_emptied_when_the_policy_or_its_teacher_changes(
     assert calls[0][0] == ("train-0", 0)
 
 
+@pytest.mark.parametrize(("dtype", "used"), [(None, "float32"), ("bfloat16", "bfloat16")])
+def test_weights_are_of_the_type_of_the_settings(
+    run, folders, prompts_path, monkeypatch, dtype, used
+):
+    """Those of the student, of the teacher beside it, and of the teacher that scores."""
+    types, load = [], stage.load
+
+    def seen(*arguments):
+        loaded = load(*arguments)
+        types.append(str(loaded.model.dtype).removeprefix("torch."))
+        return loaded
+
+    monkeypatch.setattr(stage, "load", seen)
+    settings = SETTINGS.model_copy(update={"dtype": dtype})
+    both = {"model": folders.student, "policy": POLICY, "teacher": folders.teacher}
+    rollouts = run("typed", settings=settings, prompt_ids=["train-0"], **both)
+    output = rollouts.with_name("scores.parquet")
+    stage.score_rollouts(
+        folders.teacher, folders.student, prompts_path, rollouts, settings, 64, output
+    )
+    assert types == [used] * 3
+
+
 def test_a_policy_without_a_teacher_is_refused(run, folders, tmp_path):
     with pytest.raises(AskdError, match=r"out\.parquet: the policy mixture samples with a teacher"):
         run("out", model=folders.student, policy=POLICY)

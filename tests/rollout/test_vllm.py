@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ import torch
 from filelock import FileLock
 
 from askd.artifacts import (
+    JOINT_ROLLOUTS,
     PROMPTS,
     ROLLOUTS,
     SCHEDULE,
@@ -214,6 +216,36 @@ def test_the_same_seed_gives_the_same_samples(tables):
 
 def test_an_engine_that_was_stopped_leaves_room_for_the_next(tables):
     assert rows_of(tables, "restarted") == rows_of(tables, "alone")
+
+
+@pytest.mark.parametrize(
+    "policy", [{"kind": "mixture", "teacher_weight": 0.4}, {"kind": "speculative", "top_k": 25}]
+)
+def test_policies_of_both_models_sample_in_this_environment_what_they_sample_in_another(
+    vllm_python, folders, prompts_path, prompt_rows, tmp_path, policy
+):
+    """They run in transformers, but in the older one that vLLM pins."""
+    schedule = tmp_path / "schedule.parquet"
+    steps = [{"round": 0, "step": 0, "prompt_id": row["prompt_id"]} for row in prompt_rows]
+    write_table(schedule, table_from_rows(steps, SCHEDULE), SCHEDULE)
+    settings = json.dumps({"engine": "vllm", "samples_per_prompt": 2, "max_new_tokens": 6})
+    tables = {}
+    for name, python in (("vllm", vllm_python), ("own", sys.executable)):
+        tables[name] = tmp_path / f"{name}.parquet"
+        run(
+            *(python, "-m", "askd", "rollout", "--settings", settings, "--seed", 0),
+            *("--stream", "test", "--model", folders.student, "--teacher", folders.teacher),
+            *("--policy", json.dumps(policy), "--prompts", prompts_path, "--schedule", schedule),
+            *("--round", 0, "--steps", 1),
+            *("--output", tables[name], "--state", tmp_path / f"{name}-state"),
+        )
+    here, there = (read_table(tables[name], JOINT_ROLLOUTS).to_pylist() for name in tables)
+    assert [row["token_ids"] for row in here] == [row["token_ids"] for row in there]
+    for column in ("sampler_logprobs", "student_logprobs"):
+        ours, theirs = (
+            [number for row in rows for number in row[column]] for rows in (here, there)
+        )
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
 
 def test_rows_end_as_those_of_transformers_do(model, tables):

@@ -267,7 +267,25 @@ def test_a_subset_is_drawn_by_size_and_seed(written):
     rest = ids(size=40, seed=3, skip=10)
     assert sorted(drawn + rest) == ids()
     message = refusal(read, source("gsm8k", path, size=41, skip=10), "t", "math")
-    assert "50 of 50 rows can be graded" in message and "(10 and 41)" in message
+    assert "50 of 50 rows can be used" in message and "(10 and 41)" in message
+
+
+def test_prompts_that_are_too_long_are_passed_over_and_counted(written, capsys):
+    """With the instruction, which adds 8 characters."""
+    lengths = (5, 20, 6, 21, 7, 8)
+    path = written([{**ROWS["ultrafeedback"], "prompt": "x" * length} for length in lengths])
+    options = {"longest_prompt": 15, "instruction": "Short."}
+
+    def kept(**more):
+        rows = read(source("ultrafeedback", path, **options, **more), "train", "judge")
+        return sorted(len(row["messages"][0]["content"]) - 8 for row in rows)
+
+    assert kept() == [5, 6, 7]
+    assert "left out: 3 (prompt of more than 15 characters)" in capsys.readouterr().out
+    # They do not count as drawn, nor as passed over.
+    assert sorted(kept(size=2) + kept(size=1, skip=2)) == [5, 6, 7]
+    message = refusal(read, source("ultrafeedback", path, **options, size=4), "train", "judge")
+    assert "3 of 6 rows can be used" in message
 
 
 def test_an_instruction_stands_below_each_prompt(written):

@@ -75,6 +75,9 @@ def seed_options(seeds):
 
 shell.prefix(f"set -euo pipefail; {ENVIRONMENT}")
 
+# What samples and scores with a teacher asks for: no GPU where a server has the model.
+TEACHER_JOB = MODEL_JOB | ({"gpu": 0} if CONFIG.rollout.engine == "openai" else {})
+
 # vLLM pins another torch and transformers, so rollout and score have an environment of their own.
 VLLM = CONFIG.rollout.engine == "vllm"
 SAMPLING_ENVIRONMENT = f"../../envs/{'vllm' if VLLM else 'rollout'}.yaml"

@@ -26,8 +26,7 @@ rule preflight:
     params:
         teacher=subpath(input.teacher, parent=True),
         student=subpath(input.student, parent=True),
-        max_new_tokens=lambda wildcards: LAYOUT.section("rollout", wildcards).max_new_tokens,
-        rollout_batch=lambda wildcards: LAYOUT.section("rollout", wildcards).batch_size,
+        rollout=LAYOUT.check_options,
         micro_batch=lambda wildcards: LAYOUT.section("training", wildcards).micro_batch_size,
         head_chunk=lambda wildcards: LAYOUT.section("training", wildcards).head_chunk,
         precision=lambda wildcards: precision_options(LAYOUT.section("training", wildcards)),
@@ -37,6 +36,6 @@ rule preflight:
         "Check the pair: {wildcards.pair}"
     shell:
         "python -m askd check {params.teacher} {params.student} --prompts {input.prompts}"
-        " --max-new-tokens {params.max_new_tokens} --rollout-batch {params.rollout_batch}"
+        " {params.rollout}"
         " --micro-batch {params.micro_batch} --head-chunk {params.head_chunk} {params.precision}"
         " --results {params.results} --output {output} > {log} 2>&1"

@@ -58,7 +58,7 @@ for group, seeds in LAYOUT.seeds.items():
             SAMPLING_ENVIRONMENT
         threads: CONFIG.threads
         resources:
-            **MODEL_JOB,
+            **TEACHER_JOB,
         params:
             settings=lambda wildcards: as_json(LAYOUT.section("rollout", wildcards)),
             seeds=seed_options(seeds),
@@ -149,7 +149,7 @@ for group, seeds in LAYOUT.seeds.items():
             SAMPLING_ENVIRONMENT
         threads: CONFIG.threads
         resources:
-            **MODEL_JOB,
+            **TEACHER_JOB,
         params:
             seeds=seed_options(seeds),
             python=SAMPLING_PYTHON,

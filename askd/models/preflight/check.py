@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
 from askd.artifacts import write_json
-from askd.config import Lora
+from askd.config import Lora, Rollout
 from askd.models.folder import LanguageModel, default_device, load
 from askd.models.preflight.likelihood import (
     check_likelihood,
     compare_likelihood,
+    logprobs_of_texts,
     nats_per_token,
 )
 from askd.models.preflight.memory import BYTES, Shape
@@ -21,7 +22,9 @@ from askd.models.preflight.resources import (
     GIB,
     adapter_weights,
     check_disk,
-    check_memory,
+    check_mixing_memory,
+    check_sampling_memory,
+    check_training_memory,
     device_memory,
 )
 from askd.models.preflight.samples import own_prompts
@@ -29,6 +32,7 @@ from askd.models.preflight.tokens import (
     check_chat,
     check_context,
     check_ends,
+    check_room_in_vllm,
     check_tokenizers,
 )
 from askd.models.preflight.weights import check_folder_of
@@ -38,13 +42,14 @@ from askd.models.preflight.weights import check_folder_of
 class Workload:
     """What the pair is meant to do.
 
-    `prompts` is a prompts table, `max_new_tokens` the longest response, `dtype` that of matrix
+    `prompts` is a prompts table, `rollout` says how its answers are sampled and `mixes` whether
+    teacher and student do so together for some method; `dtype` is that of a training's matrix
     products and frozen weights; `memory` (GiB) stands for a device that this machine lacks.
     """
 
     prompts: Path | None = None
-    max_new_tokens: int = 128
-    rollout_batch: int = 32
+    rollout: Rollout = field(default_factory=lambda: Rollout(max_new_tokens=128, batch_size=32))
+    mixes: bool = False
     micro_batch: int = 8
     head_chunk: int = 1024
     dtype: str = "float32"
@@ -89,19 +94,29 @@ def _check_pair(
     available: int,
 ) -> None:
     check_tokenizers(report, teacher, student)
+    sides, rollout = {"teacher": teacher, "student": student}, workload.rollout
     shapes = Shape.of(teacher.model), Shape.of(student.model)
     adapters = workload.lora and adapter_weights(student.model, workload.lora)
     longest = check_chat(report, teacher, conversations)
     if longest is not None:
         # The template says how a turn ends.
         check_ends(report, teacher, student)
-        for role, side in (("teacher", teacher), ("student", student)):
-            check_context(report, role, side, longest, workload.max_new_tokens)
-        check_memory(
+        for role, side in sides.items():
+            check_context(report, role, side, longest, rollout.max_new_tokens)
+        check_room_in_vllm(report, longest, rollout)
+        tokens = longest + rollout.max_new_tokens
+        dtypes = tuple(rollout.dtype or _kept_dtype(side) for side in sides.values())
+        for (role, side), shape, dtype in zip(sides.items(), shapes, dtypes, strict=True):
+            if rollout.engine == "openai" and side.folder.name in rollout.openai.servers:
+                report.add(f"{role}: memory of sampling", "ok", "that of its server.")
+            else:
+                check_sampling_memory(report, role, shape, tokens, rollout, dtype, available)
+        if workload.mixes:
+            check_mixing_memory(report, shapes, tokens, rollout, dtypes, available)
+        check_training_memory(
             report,
             *shapes,
-            longest + workload.max_new_tokens,
-            workload.rollout_batch,
+            tokens,
             workload.micro_batch,
             workload.head_chunk,
             workload.dtype,
@@ -112,6 +127,12 @@ def _check_pair(
     check_disk(report, shapes[1], adapters, workload.results)
 
 
+def _kept_dtype(side: LanguageModel) -> str:
+    """The type that weights are loaded as where the settings name none: the folder's own."""
+    kept = side.model.config.dtype
+    return "float32" if kept is None else str(kept).removeprefix("torch.")
+
+
 def _check_weights(
     report: Report,
     teacher: LanguageModel,
@@ -120,7 +141,7 @@ def _check_weights(
     answered: list[dict],
 ) -> None:
     """Load the models, one after the other, and score texts."""
-    nats = {}
+    logprobs = {}
     for role, side in (("teacher", teacher), ("student", student)):
         needed = Shape.of(side.model).parameters * BYTES[workload.dtype]
         if needed > device_memory(str(default_device())):
@@ -133,11 +154,11 @@ def _check_weights(
             continue
         with report.refusing(f"{role}: weights"):
             loaded = load(side.folder, getattr(torch, workload.dtype))
-            nats[role] = nats_per_token(loaded, answered, workload.head_chunk)
-            check_likelihood(report, role, loaded, nats[role])
+            logprobs[role] = logprobs_of_texts(loaded, answered, workload.head_chunk)
+            check_likelihood(report, role, loaded, nats_per_token(logprobs[role]))
             del loaded
-    if len(nats) == 2:
-        compare_likelihood(report, nats["teacher"], nats["student"])
+    if len(logprobs) == 2 and not report.refused:
+        compare_likelihood(report, logprobs["teacher"], logprobs["student"])
 
 
 def write(report: Report, teacher: Path, student: Path, output: Path) -> None:

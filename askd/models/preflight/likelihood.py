@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
+from torch import Tensor
 
 from askd.models.folder import LanguageModel
 from askd.models.logprobs import collate, token_logprobs
@@ -15,12 +16,12 @@ from askd.models.preflight.samples import scored
 BETTER_THAN_UNIFORM = 0.95
 
 
-def nats_per_token(
+def logprobs_of_texts(
     language_model: LanguageModel, own: list[dict], head_chunk: int
-) -> dict[str, float]:
-    """Mean of -log p (nats) over the tokens of each kind of text; `own` are answered prompts."""
+) -> dict[str, Tensor]:
+    """log p (nats) of the tokens of each kind of text, [T]; `own` are answered prompts."""
     limit = language_model.context
-    means = {}
+    found = {}
     for name, rows in scored(language_model, own).items():
         parts = []
         for prompt, response in rows:
@@ -30,8 +31,13 @@ def nats_per_token(
             )
             vocabulary = language_model.vocabulary
             parts.append(token_logprobs(language_model.model, batch, vocabulary, head_chunk))
-        means[name] = -float(torch.cat(parts).mean())
-    return means
+        found[name] = torch.cat(parts).cpu()
+    return found
+
+
+def nats_per_token(logprobs: dict[str, Tensor]) -> dict[str, float]:
+    """Mean of -log p over the tokens of each kind of text."""
+    return {name: -float(values.mean()) for name, values in logprobs.items()}
 
 
 def check_likelihood(
@@ -73,12 +79,37 @@ def _perplexity(nats: float) -> str:
 
 
 def compare_likelihood(
-    report: Report, teacher: dict[str, float], student: dict[str, float]
+    report: Report, teacher: dict[str, Tensor], student: dict[str, Tensor]
 ) -> None:
-    """Say so where the student knows every text better than its teacher."""
-    if all(student[name] < teacher[name] for name in teacher):
-        report.add(
-            "teacher against student",
-            "note",
-            "the student predicts every text better than its teacher; are the two swapped?",
+    """Say how far the log-probabilities of the same tokens are apart in teacher and student, and
+    whether the student knows every text better.
+
+    By kind of text: the mean of |log p - log q|, and Pearson's correlation of the two over tokens,
+    None where one of them is constant.
+    """
+    check, ours, theirs = "teacher against student", *map(nats_per_token, (teacher, student))
+    agreement = {
+        name: {"gap": float((p - student[name]).abs().mean()), "correlation": _correlation(p, q)}
+        for name, p in teacher.items()
+        for q in [student[name]]
+    }
+    report.numbers[check] = agreement
+    says = "mean gap of a token's log-probability, and correlation: " + ", ".join(
+        f"{found['gap']:.2f} nats"
+        + ("" if found["correlation"] is None else f" and {found['correlation']:.2f}")
+        + f" on {name}"
+        for name, found in agreement.items()
+    )
+    if all(theirs[name] < ours[name] for name in teacher):
+        says = (
+            f"{says}; the student predicts every text better than its teacher: are the two swapped"
         )
+        report.add(check, "note", f"{says}?")
+    else:
+        report.add(check, "ok", f"{says}.")
+
+
+def _correlation(ours: Tensor, theirs: Tensor) -> float | None:
+    if len(ours) < 2 or 0 in (float(ours.std()), float(theirs.std())):
+        return None
+    return float(torch.corrcoef(torch.stack([ours, theirs]))[0, 1])

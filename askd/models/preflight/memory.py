@@ -49,13 +49,30 @@ class Shape:
 
 
 def rollout_memory(shape: Shape, tokens: int, batch: int, dtype: str) -> dict[str, int]:
-    """Sampling B sequences of T tokens: weights, the KV cache of 2 B T layers key_value b bytes,
-    and the logits of one position."""
+    """Sampling B sequences of T tokens with transformers: weights, the KV cache of 2 B T layers
+    key_value b bytes, and the logits of one position."""
     size = BYTES[dtype]
     return {
         "weights": shape.parameters * size,
         "KV cache": 2 * batch * tokens * shape.layers * shape.key_value * size,
         "logits": HEAD_COPIES * batch * shape.head * 4,
+    }
+
+
+def vllm_memory(
+    shape: Shape, tokens: int, batch: int, dtype: str, tensor_parallel: int, cache: int | None
+) -> dict[str, int]:
+    """The least that vLLM takes of each of the GPUs that share a model.
+
+    It pages its cache, and has sequences wait that it has no room for; one of T tokens has to fit.
+    `cache` bytes are taken on each GPU whatever is needed, where they are set.
+    """
+    parts = rollout_memory(shape, tokens, 1, dtype)
+    logits = rollout_memory(shape, 0, batch, dtype)["logits"]
+    return {
+        "weights": parts["weights"] // tensor_parallel,
+        "KV cache": max(parts["KV cache"] // tensor_parallel, cache or 0),
+        "logits": logits,
     }
 
 

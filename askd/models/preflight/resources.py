@@ -10,9 +10,15 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from askd.config import Lora
+from askd.config import Lora, Rollout
 from askd.errors import AskdError
-from askd.models.preflight.memory import Shape, disk_space, rollout_memory, training_memory
+from askd.models.preflight.memory import (
+    Shape,
+    disk_space,
+    rollout_memory,
+    training_memory,
+    vllm_memory,
+)
 from askd.models.preflight.report import Report
 
 GIB, MIB = 2**30, 2**20
@@ -51,12 +57,71 @@ def adapter_weights(model: PreTrainedModel, lora: Lora) -> int:
     )
 
 
-def check_memory(
+def check_sampling_memory(
+    report: Report, role: str, shape: Shape, tokens: int, rollout: Rollout, dtype: str, memory: int
+) -> None:
+    """Compare what the engine takes for a model that samples alone with the bytes of a device.
+
+    `tokens` are those of the longest prompt and response; `dtype` is that of transformers.
+    """
+    check, vllm = f"{role}: memory of sampling", rollout.vllm
+    if rollout.engine == "vllm":
+        cache = None if vllm.cache_gib is None else int(vllm.cache_gib * GIB)
+        parts = vllm_memory(
+            shape, tokens, rollout.batch_size, vllm.dtype, vllm.tensor_parallel_size, cache
+        )
+        _compare(
+            report,
+            check,
+            parts,
+            int(vllm.memory_fraction * memory),
+            "raise rollout.vllm.tensor_parallel_size or memory_fraction, lower cache_gib or "
+            "max_new_tokens, or set rollout.vllm.dtype: bfloat16",
+            "that vLLM may take",
+        )
+    else:
+        _compare(
+            report,
+            check,
+            rollout_memory(shape, tokens, rollout.batch_size, dtype),
+            memory,
+            "lower rollout.batch_size or max_new_tokens, or load as bfloat16",
+        )
+
+
+def check_mixing_memory(
+    report: Report,
+    shapes: tuple[Shape, Shape],
+    tokens: int,
+    rollout: Rollout,
+    dtypes: tuple[str, str],
+    memory: int,
+) -> None:
+    """The same for a teacher and a student that sample together, with transformers."""
+    both = [
+        rollout_memory(shape, tokens, rollout.batch_size, dtype)
+        for shape, dtype in zip(shapes, dtypes, strict=True)
+    ]
+    parts = {
+        f"{role}'s {name}": size
+        for role, parts in zip(("teacher", "student"), both, strict=True)
+        for name, size in parts.items()
+    }
+    _compare(
+        report,
+        "memory of sampling together",
+        parts,
+        memory,
+        "lower rollout.batch_size or max_new_tokens, load as bfloat16, or leave out methods with a "
+        "policy",
+    )
+
+
+def check_training_memory(
     report: Report,
     teacher: Shape,
     student: Shape,
     tokens: int,
-    rollout_batch: int,
     micro_batch: int,
     head_chunk: int,
     dtype: str,
@@ -64,15 +129,7 @@ def check_memory(
     adapters: int | None = None,
     checkpointing: bool = False,
 ) -> None:
-    """Compare what sampling and training take with the `available` bytes of a device."""
-    for role, shape in (("teacher", teacher), ("student", student)):
-        _compare(
-            report,
-            f"{role}: memory of sampling",
-            rollout_memory(shape, tokens, rollout_batch, dtype),
-            available,
-            "lower the batch size of rollouts or max_new_tokens, or load as bfloat16",
-        )
+    """Compare what training takes with the `available` bytes of a device."""
     parts = training_memory(
         student, teacher, tokens, micro_batch, head_chunk, dtype, adapters, checkpointing
     )
@@ -91,10 +148,15 @@ def check_memory(
 
 
 def _compare(
-    report: Report, check: str, parts: dict[str, int], available: int, advice: str
+    report: Report,
+    check: str,
+    parts: dict[str, int],
+    available: int,
+    advice: str,
+    whose: str = "",
 ) -> None:
     report.numbers[check] = parts
-    says = f"{_listed(parts)} of {_size(available)}"
+    says = f"{_listed(parts)} of {_size(available)}{whose and f' {whose}'}"
     needed = sum(parts.values())
     if needed > available:
         report.add(check, "refused", f"{says}; {advice}.")

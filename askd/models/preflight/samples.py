@@ -18,13 +18,14 @@ TEXTS = {
 QUESTION = {"role": "user", "content": "What is 2 + 3?"}
 ANSWER = {"role": "assistant", "content": "2 + 3 = 5"}
 SYSTEM = {"role": "system", "content": "You are a helpful assistant."}
-# Of the user's prompts, so many that are long and so many with a response are looked at.
+# Of the user's prompts with a response, so many are looked at.
 LOOKED_AT = 8
 
 
 @dataclass(frozen=True)
 class OwnPrompts:
-    """Some of the user's prompts: one of each sequence of roles, and the longest ones."""
+    """The user's prompts: one of each sequence of roles and then all, those of most bytes first;
+    and some with a response."""
 
     conversations: list[list[dict]]
     answered: list[dict]
@@ -36,11 +37,16 @@ def own_prompts(path: Path | None) -> OwnPrompts:
         return OwnPrompts([], [])
     rows = read_table(path, PROMPTS).to_pylist()
     by_roles = {tuple(turn["role"] for turn in row["messages"]): row for row in rows}
-    longest = sorted(rows, key=lambda row: -sum(len(turn["content"]) for turn in row["messages"]))
+    longest = sorted((row["messages"] for row in rows), key=size_of, reverse=True)
     return OwnPrompts(
-        [row["messages"] for row in [*by_roles.values(), *longest[:LOOKED_AT]]],
+        [*(row["messages"] for row in by_roles.values()), *longest],
         [row for row in rows if row["response"]][:LOOKED_AT],
     )
+
+
+def size_of(messages: list[dict]) -> int:
+    """UTF-8 bytes of a conversation's texts, which have no more tokens than that."""
+    return sum(len(turn["content"].encode()) for turn in messages)
 
 
 def scored(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from transformers import PreTrainedTokenizerBase
+
+from askd.config import Rollout
 from askd.errors import AskdError
-from askd.models.chat import end_tokens, prompt_tokens
+from askd.models.chat import end_tokens, prompt_tokens, text_behind_answer
 from askd.models.folder import LanguageModel, tokenizer_differences
 from askd.models.preflight.report import Report
-from askd.models.preflight.samples import ANSWER, QUESTION, SYSTEM
+from askd.models.preflight.samples import ANSWER, QUESTION, SYSTEM, size_of
 
 
 def check_tokenizers(report: Report, teacher: LanguageModel, student: LanguageModel) -> None:
@@ -81,8 +84,9 @@ def check_chat(report: Report, side: LanguageModel, own: list[list[dict]]) -> in
     tokenizer, check = side.tokenizer, "chat template"
     longest = None
     with report.refusing(check):
-        longest = max(len(prompt_tokens(tokenizer, messages)) for messages in own or [[QUESTION]])
+        tokens = _longest(tokenizer, own or [[QUESTION]])
         _check_turn_end(report, check, side)
+        longest = tokens
     if longest is None:
         return None
     for messages in ([SYSTEM, QUESTION], [QUESTION, ANSWER, QUESTION]):
@@ -93,28 +97,36 @@ def check_chat(report: Report, side: LanguageModel, own: list[list[dict]]) -> in
     return longest
 
 
+def _longest(tokenizer: PreTrainedTokenizerBase, conversations: list[list[dict]]) -> int:
+    """The tokens of the longest prompt; those that cannot be it are not read."""
+    longest, turn = 0, len(prompt_tokens(tokenizer, [QUESTION]))
+    for messages in conversations:
+        # A turn's text has no more tokens than bytes, and what is around it no more than `turn`.
+        if size_of(messages) + turn * len(messages) > longest:
+            longest = max(longest, len(prompt_tokens(tokenizer, messages)))
+    return longest
+
+
 def _check_turn_end(report: Report, check: str, side: LanguageModel) -> None:
     """The token behind an assistant's turn is what chat models end with; it has to end responses.
 
     Raises:
-        AskdError: it does not.
+        AskdError: the template cannot render an answer.
     """
     tokenizer = side.tokenizer
-    try:
-        text = tokenizer.apply_chat_template([QUESTION, ANSWER], tokenize=False)
-    except Exception:  # prompt_tokens has said so, where it matters
-        text = ""
-    _, found, behind = text.rpartition(ANSWER["content"])
-    tokens = tokenizer.encode(behind.lstrip(), add_special_tokens=False)
-    if not found or not tokens:
+    behind = text_behind_answer(tokenizer).lstrip()
+    tokens = tokenizer.encode(behind, add_special_tokens=False)
+    if not tokens:
         report.add(
             check, "note", f"{side.folder}: it puts nothing behind an answer that could end one."
         )
     elif tokens[0] not in end_tokens(side):
-        raise AskdError(
+        report.add(
+            check,
+            "refused",
             f"{side.folder}: the chat template closes an answer with {_names(side, tokens[:1])}, "
             f"but a response ends with {_names(side, end_tokens(side))} only, so the model would "
-            "run on; add that token to eos_token_id in generation_config.json."
+            "run on; add that token to eos_token_id in generation_config.json.",
         )
     else:
         report.add(check, "ok", f"renders, and closes an answer with {_names(side, tokens[:1])}.")
@@ -132,8 +144,25 @@ def check_context(
         report.add(
             f"{role}: context",
             "refused",
-            f"{side.folder}: {needs} exceed its context of {context}; shorten the prompts or lower "
-            "max_new_tokens.",
+            f"{side.folder}: {needs} exceed its context of {context}; leave out long prompts "
+            "(`longest_prompt` of the task's sources) or lower max_new_tokens.",
         )
     else:
         report.add(f"{role}: context", "ok", f"{needs} fit into {context}.")
+
+
+def check_room_in_vllm(report: Report, prompt: int, rollout: Rollout) -> None:
+    """Compare the longest prompt and response with what vLLM is told to keep room for."""
+    room = rollout.vllm.max_model_length
+    if rollout.engine != "vllm" or room is None:
+        return
+    needs = f"{prompt} tokens of the longest prompt and {rollout.max_new_tokens} new ones"
+    if prompt + rollout.max_new_tokens > room:
+        report.add(
+            "room in vLLM",
+            "refused",
+            f"{needs} exceed rollout.vllm.max_model_length of {room}; raise it, or leave out long "
+            "prompts with `longest_prompt` of the task's sources.",
+        )
+    else:
+        report.add("room in vLLM", "ok", f"{needs} fit into {room}.")

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from askd.config import Rollout, validate
 from askd.models.chat import prompt_tokens, response_tokens
 from askd.models.folder import save
 from askd.models.logprobs import collate, head_logprobs, response_hidden_states
@@ -60,8 +61,9 @@ def pair(learnt, tmp_path) -> SimpleNamespace:
 def run_check(prompts_path) -> Callable[..., Report]:
     """Checks a pair that is to learn the prompts table."""
 
-    def run(pair: SimpleNamespace, **workload) -> Report:
-        given = {"prompts": prompts_path, "max_new_tokens": 12, "results": Path(pair.teacher)}
+    def run(pair: SimpleNamespace, rollout: dict | None = None, **workload) -> Report:
+        sampling = validate(Rollout, {"max_new_tokens": 12, **(rollout or {})}, "test")
+        given = {"prompts": prompts_path, "rollout": sampling, "results": Path(pair.teacher)}
         return check(pair.teacher, pair.student, Workload(**{**given, **workload}))
 
     return run

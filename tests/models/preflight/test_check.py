@@ -279,11 +279,40 @@ def test_weights_that_are_not_numbers_are_refused(pair, run_check, role):
     assert "are not finite; the weights are broken" in refusal(run_check(pair))
 
 
+def test_gaps_between_teacher_and_student_are_told_by_text(learnt, run_check):
+    """Between the very tokens, not between means: those may agree where no token does."""
+    report = run_check(learnt)
+    agreement = report.numbers["teacher against student"]
+    assert agreement.keys() == {"prose", "sums", "code", "chat", "own answers"}
+    assert all(found["gap"] > 0 and abs(found["correlation"]) <= 1 for found in agreement.values())
+    itself = run_check(SimpleNamespace(teacher=learnt.teacher, student=learnt.teacher))
+    for found in itself.numbers["teacher against student"].values():
+        assert found == {"gap": 0.0, "correlation": pytest.approx(1.0)}
+
+    crossed = Report()
+    ours, theirs = torch.tensor([-1.0, -3.0, -2.0]), torch.tensor([-3.0, -1.0, -2.0])
+    compare_likelihood(
+        crossed,
+        {"sums": ours, "code": torch.zeros(1)},
+        {"sums": theirs, "code": -torch.ones(1)},
+    )
+    assert crossed.numbers["teacher against student"] == {
+        "sums": {"gap": pytest.approx(4 / 3), "correlation": pytest.approx(-1.0)},
+        "code": {"gap": 1.0, "correlation": None},
+    }
+    (finding,) = crossed.findings
+    assert "1.33 nats and -1.00 on sums, 1.00 nats on code." in finding.says
+
+
 def test_a_student_that_knows_every_text_better_than_its_teacher_is_a_note():
-    for student, expected in (({"sums": 1.0, "code": 2.0}, 1), ({"sums": 1.0, "code": 4.0}, 0)):
+    teacher = {"sums": torch.tensor([-2.0]), "code": torch.tensor([-3.0])}
+    for code, verdict in ((-2.0, "note"), (-4.0, "ok")):
         report = Report()
-        compare_likelihood(report, {"sums": 2.0, "code": 3.0}, student)
-        assert [finding.verdict for finding in report.findings] == ["note"] * expected
+        compare_likelihood(
+            report, teacher, {"sums": torch.tensor([-1.0]), "code": torch.tensor([code])}
+        )
+        (finding,) = report.findings
+        assert finding.verdict == verdict and ("swapped" in finding.says) == (verdict == "note")
 
 
 # --- the work ----------------------------------------------------------------------------------
@@ -293,17 +322,55 @@ def test_a_prompt_longer_than_the_context_is_refused(pair, run_check, prompt_row
     long = {"role": "user", "content": "1+" * 24 + "1"}
     rows = [*prompt_rows[1:], {**prompt_rows[0], "messages": [long]}]
     write_table(tmp_path / "own.parquet", table_from_rows(rows, PROMPTS), PROMPTS)
-    report = run_check(pair, prompts=tmp_path / "own.parquet", max_new_tokens=12)
+    report = run_check(pair, prompts=tmp_path / "own.parquet", rollout={"max_new_tokens": 12})
     assert report.refused == []
-    report = run_check(pair, prompts=tmp_path / "own.parquet", max_new_tokens=13)
+    report = run_check(pair, prompts=tmp_path / "own.parquet", rollout={"max_new_tokens": 13})
     assert report.refused == ["teacher: context", "student: context"]
     says = verdicts(report)["student: context"][1]
     assert "52 tokens of the longest prompt and 13 new ones exceed its context of 64" in says
 
 
+def test_a_prompt_that_vllm_keeps_no_room_for_is_refused(learnt, run_check):
+    """Else the rollout would fail, once models are there."""
+
+    def found(**vllm):
+        return run_check(learnt, rollout={"engine": "vllm", "vllm": vllm})
+
+    # The longest prompt has 10 tokens.
+    report = found(max_model_length=22)
+    assert report.refused == []
+    assert "10 tokens of the longest prompt and 12 new ones" in verdicts(report)["room in vLLM"][1]
+    says = refusal(found(max_model_length=21))
+    assert "exceed rollout.vllm.max_model_length of 21" in says and "longest_prompt" in says
+    assert "room in vLLM" not in verdicts(found())
+
+
+def test_of_many_prompts_that_with_most_tokens_counts(learnt, run_check, prompt_rows, tmp_path):
+    """Not that with most characters: here every letter is a token, and no accent is."""
+    texts = ["é" * 20 + "1" * 4, *("1" * length for length in range(1, 31))]
+    rows = [
+        {**prompt_rows[0], "prompt_id": f"p{number}", "messages": [{"role": "user", "content": t}]}
+        for number, t in enumerate(texts)
+    ]
+    write_table(tmp_path / "own.parquet", table_from_rows(rows, PROMPTS), PROMPTS)
+    report = run_check(learnt, prompts=tmp_path / "own.parquet")
+    assert verdicts(report)["teacher: context"][1].startswith("33 tokens of the longest prompt")
+
+
+def test_what_a_server_runs_and_what_samples_together_is_said(learnt, run_check):
+    servers = {"teacher": {"base_url": "http://localhost/v1", "model": "served"}}
+    report = run_check(
+        learnt, rollout={"engine": "openai", "openai": {"servers": servers}}, mixes=True
+    )
+    found = verdicts(report)
+    assert found["teacher: memory of sampling"] == ("ok", "that of its server.")
+    assert "KV cache" in found["student: memory of sampling"][1]
+    assert "teacher's weights" in found["memory of sampling together"][1]
+
+
 def test_nothing_is_loaded_where_the_pair_is_refused_already(pair, run_check, monkeypatch):
     monkeypatch.setattr("askd.models.preflight.check.load", None)
-    report = run_check(pair, max_new_tokens=1000)
+    report = run_check(pair, rollout={"max_new_tokens": 1000})
     assert verdicts(report)["likelihood"][1].startswith("not measured")
 
 

@@ -9,7 +9,7 @@ import torch
 from torch.autograd.graph import saved_tensors_hooks
 from transformers import DynamicCache, Qwen2Config, Qwen2ForCausalLM
 
-from askd.config import Lora
+from askd.config import Lora, Rollout, validate
 from askd.errors import AskdError
 from askd.models.logprobs import collate, response_hidden_states
 from askd.models.preflight.memory import Shape, disk_space, rollout_memory, training_memory
@@ -18,7 +18,9 @@ from askd.models.preflight.resources import (
     GIB,
     adapter_weights,
     check_disk,
-    check_memory,
+    check_mixing_memory,
+    check_sampling_memory,
+    check_training_memory,
     device_memory,
 )
 from askd.training.lora import adapt
@@ -146,10 +148,63 @@ def test_training_is_compared_with_the_device(share, verdict, words):
     arguments = {"tokens": 512, "micro_batch": 4, "head_chunk": 1024, "dtype": "bfloat16"}
     needed = sum(training_memory(shape, shape, **arguments).values())
     report = Report()
-    check_memory(report, shape, shape, rollout_batch=1, available=int(share * needed), **arguments)
-    finding = next(f for f in report.findings if f.check == "memory of training")
+    check_training_memory(report, shape, shape, available=int(share * needed), **arguments)
+    (finding,) = report.findings
     assert finding.verdict == verdict and words in finding.says
     assert sum(report.numbers["memory of training"].values()) == needed
+
+
+# deepseek-coder-6.7b: its cache keeps 512 KiB of a token in bfloat16.
+LARGE = Shape(6_740_512_768, 32, 4096, 11008, 4096, 4096, 32256)
+
+
+def sampled(memory: float, tokens: int = 4096, **rollout):
+    settings = validate(Rollout, {"max_new_tokens": 1024, "batch_size": 64, **rollout}, "test")
+    report = Report()
+    check_sampling_memory(report, "teacher", LARGE, tokens, settings, "bfloat16", int(memory * GIB))
+    (finding,) = report.findings
+    return finding, report.numbers[finding.check]
+
+
+def vllm(**settings) -> dict:
+    return {"engine": "vllm", "vllm": {"dtype": "bfloat16", **settings}}
+
+
+def test_vllm_needs_room_for_one_sequence_where_transformers_needs_it_for_a_batch():
+    finding, _ = sampled(80)
+    assert finding.verdict == "refused" and "lower rollout.batch_size" in finding.says
+    finding, parts = sampled(80, **vllm())
+    assert finding.verdict == "ok" and "of 72.0 GiB that vLLM may take" in finding.says
+    assert parts["weights"] == 2 * LARGE.parameters and parts["KV cache"] == 2 * GIB
+    finding, _ = sampled(80, **vllm(memory_fraction=0.15))
+    assert finding.verdict == "refused" and "memory_fraction" in finding.says
+
+
+def test_gpus_that_share_a_model_share_its_weights_and_cache():
+    assert sampled(16, **vllm())[0].verdict == "refused"
+    finding, parts = sampled(16, **vllm(tensor_parallel_size=2))
+    assert finding.verdict == "ok"
+    assert parts["weights"] == LARGE.parameters and parts["KV cache"] == GIB
+
+
+def test_a_cache_that_is_set_is_taken_and_types_are_those_of_the_engine():
+    assert sampled(80, **vllm(cache_gib=70))[1]["KV cache"] == 70 * GIB
+    assert sampled(80, **vllm(cache_gib=70))[0].verdict == "refused"
+    assert sampled(80, **vllm(dtype="float32"))[1]["weights"] == 4 * LARGE.parameters
+
+
+@pytest.mark.parametrize(("batch", "verdict"), [(1, "ok"), (32, "refused")])
+def test_models_that_sample_together_are_both_in_memory(batch, verdict):
+    small = Shape(1_346_471_936, 24, 2048, 5504, 2048, 2048, 32256)
+    settings = Rollout(max_new_tokens=1024, batch_size=batch, engine="vllm")
+    report = Report()
+    types = "bfloat16", "float32"
+    check_mixing_memory(report, (LARGE, small), 4096, settings, types, 80 * GIB)
+    (finding,) = report.findings
+    assert finding.verdict == verdict and finding.check == "memory of sampling together"
+    parts = report.numbers[finding.check]
+    assert parts["teacher's weights"] == 2 * LARGE.parameters
+    assert parts["student's weights"] == 4 * small.parameters
 
 
 def test_a_device_that_is_not_here_is_refused():
