@@ -143,3 +143,13 @@ def test_bad_arguments():
     for correct in ([1.0, 0.0], [True, None], [[True]]):
         with pytest.raises(ValueError, match="vector of booleans"):
             clip_correct(correct)
+
+
+def test_the_population_formula_would_spread_groups_further():
+    """One right answer among four; docs/paper-notes.md quotes both numbers."""
+    rewards = np.array([1.0, 0.0, 0.0, 0.0])
+    population = (rewards - rewards.mean()) / rewards.std()
+    assert project(population, beta=1.0)[0] == pytest.approx(0.958, abs=5e-4)
+    assert project(group_advantages(rewards, [0] * 4), beta=1.0)[0] == pytest.approx(
+        0.933, abs=5e-4
+    )

@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TESTS = {
     "askd.skewness": "tests/test_skewness.py",
     "askd.training.objective": "tests/training/test_objective.py",
+    "askd.training.source": "tests/training/test_source.py",
 }
 
 
@@ -186,6 +187,17 @@ MUTANTS = [
         ),
         ("rewards so far in place of those to go", ".triu()", ".tril()"),
         ("no length normalisation", "decay @ own / (len(own) - steps)", "decay @ own"),
+        (
+            "rewards with gradient",
+            "@torch.no_grad()\ndef log_ratio_rewards",
+            "def log_ratio_rewards",
+        ),
+        (
+            "returns with gradient",
+            "@torch.no_grad()\ndef normalized_returns",
+            "def normalized_returns",
+        ),
+        ("whitening with gradient", "@torch.no_grad()\ndef whiten", "def whiten"),
     ),
     *_mutants(
         "askd.objectives.outcome",
@@ -194,6 +206,16 @@ MUTANTS = [
             "baseline with the answer itself",
             "value - (sums[group] - value) / (sizes[group] - 1)",
             "value - sums[group] / sizes[group]",
+        ),
+        (
+            "all answers in one group",
+            "for value, group in zip(values, groups, strict=True):",
+            "for value, group in zip(values, [0] * len(groups), strict=True):",
+        ),
+        (
+            "baselines of one group for all",
+            "for value, group in zip(values, groups, strict=True)\n    ]",
+            "for value, group in zip(values, [groups[0]] * len(groups), strict=True)\n    ]",
         ),
     ),
     *_mutants(
@@ -216,6 +238,24 @@ MUTANTS = [
         ("kappa the other way", "np.where(correct, 0.0, 1.0)", "np.where(correct, 1.0, 0.0)"),
         ("skewness the other way", "math.erfc(-x / math", "math.erfc(x / math"),
         ("sign of the advantage", "return deviations /", "return -deviations /"),
+    ),
+    *_mutants(
+        "askd.training.source",
+        (
+            "outcomes beside the answers to all prompts",
+            "leave_one_out(values, [row.prompt_id for row in rows])",
+            "leave_one_out(values, [row.side for row in rows])",
+        ),
+        (
+            "outcomes beside no other answers",
+            "leave_one_out(values, [row.prompt_id for row in rows])",
+            "leave_one_out(values, [(row.prompt_id, row.sample_id) for row in rows])",
+        ),
+        (
+            "outcomes without kappa",
+            "outcome_weight(row.side, row.alpha, row.kappa)",
+            "outcome_weight(row.side, row.alpha, 1.0)",
+        ),
     ),
     *_mutants(
         "askd.training.objective",
@@ -253,6 +293,32 @@ MUTANTS = [
             "fixed skewness in place of the projected one",
             'if getattr(term, "skewness", None) == "projected":',
             "if False:",
+        ),
+        (
+            "mixture not detached",
+            "partial(module.skew_reverse_kl, detach_mixture=term.detach_mixture)",
+            "partial(module.skew_reverse_kl, detach_mixture=False)",
+        ),
+        (
+            "p and q swapped over the vocabulary",
+            """                return divergence(
+                    head_logprobs(self.student, student, self.vocabulary),
+                    teacher_logprobs,
+""",
+            """                return divergence(
+                    teacher_logprobs,
+                    head_logprobs(self.student, student, self.vocabulary),
+""",
+        ),
+        (
+            "SKL in place of SRKL over the vocabulary",
+            "return detached, (tokens.alpha(term),)",
+            "return module.skew_kl, (tokens.alpha(term),)",
+        ),
+        (
+            "SRKL in place of SKL over the vocabulary",
+            "return module.skew_kl, (tokens.alpha(term),)",
+            "return module.skew_reverse_kl, (tokens.alpha(term),)",
         ),
         (
             "reduction over the micro-batch",

@@ -13,6 +13,7 @@ import torch
 import yaml
 
 from askd.config import Method, validate
+from askd.models.logprobs import collate
 from askd.objectives import skew_kl, skew_reverse_kl
 from askd.training.objective import Objective, Totals
 
@@ -126,6 +127,31 @@ def test_the_padding_token_does_not_matter(evaluate, make_rows, name):
     rows = make_rows(METHODS[name])
     whole = evaluate(METHODS[name], [rows])
     assert_equal(evaluate(METHODS[name], [rows], pad=77), whole)
+
+
+def padded_on_the_left(rows, pad_token_id, device):
+    """The batch of `collate`, with every sequence moved to the right end."""
+    batch = collate(rows, pad_token_id, device)
+    moves = batch.input_ids.shape[1] - batch.attention_mask.sum(1)
+    move = zip(batch.input_ids, batch.attention_mask, moves.tolist(), strict=True)
+    tokens, masks = zip(*((ids.roll(n), mask.roll(n)) for ids, mask, n in move), strict=True)
+    assert moves.max() > 0
+    return dataclasses.replace(
+        batch,
+        input_ids=torch.stack(tokens),
+        attention_mask=torch.stack(masks),
+        predictor=batch.predictor + moves[batch.sequence],
+    )
+
+
+@every_method
+@every_reduction
+def test_the_side_of_the_padding_does_not_matter(evaluate, make_rows, monkeypatch, name, reduction):
+    """Training pads on the right; positions are relative, so that either side gives one loss."""
+    rows = make_rows(METHODS[name])
+    right = evaluate(METHODS[name], [rows], reduction=reduction)
+    monkeypatch.setattr("askd.training.objective.collate", padded_on_the_left)
+    assert_equal(evaluate(METHODS[name], [rows], reduction=reduction), right)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,54 @@
+"""Numbers in the documents are those of the files that they name."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+NOTES = " ".join((DOCS / "paper-notes.md").read_text(encoding="utf-8").split())
+PUBLISHED = (DOCS / "results" / "nano.md").read_text(encoding="utf-8").split("\n# Theory\n")[1]
+NUMBER = r"-?\b\d+(?:\.\d+)?(?:e-?\d+)?"
+# Up to a mark, from the end of the sentence before or the mark before.
+MARKED = [
+    (id_, re.split(r"\(theory: |\. |\| ", text)[-1])
+    for text, id_ in re.findall(r"(.*?)\(theory: ((?:[^()]|\([^()]*\))+)\)", NOTES)
+    if id_ != "Eq. 2"  # the example that explains the marks
+]
+
+
+def numbers(text: str) -> set[str]:
+    return set(re.findall(NUMBER, text))
+
+
+def test_marks_are_found():
+    assert len(MARKED) >= 8
+    assert ("Eq. 9", {"0.0631", "0.581"}) in [(id_, numbers(text)) for id_, text in MARKED]
+
+
+@pytest.mark.parametrize(("id_", "text"), MARKED)
+def test_marked_numbers_are_computed(table, id_, text):
+    statement = table[id_]
+    computed = f"{statement.numbers} {statement.what_holds} {statement.text}"
+    measured = {number for number in numbers(text) if "." in number}
+    assert measured
+    assert measured <= numbers(computed)
+
+
+@pytest.mark.parametrize(("id_", "text"), MARKED)
+def test_marked_numbers_are_published(id_, text):
+    if f"- **{id_}**" not in PUBLISHED:
+        pytest.skip("published before the table had this statement")
+    published = PUBLISHED.split(f"- **{id_}**")[1].split("\n- **")[0]
+    assert {number for number in numbers(text) if "." in number} <= numbers(published)
+
+
+def test_the_time_in_the_readme_is_that_of_the_published_run():
+    """Seconds of all jobs, the last row of the table of times."""
+    readme = (DOCS.parent / "README.md").read_text(encoding="utf-8")
+    (seconds,) = re.findall(r"([\d,.]+) seconds of jobs", readme)
+    whole = (DOCS / "results" / "nano.md").read_text(encoding="utf-8")
+    published = re.search(r"\| all +\| +\d+ \| +([\d.]+) \|", whole.split("\n# Theory\n")[1])
+    assert seconds.replace(",", "") == published[1]
