@@ -3,15 +3,16 @@
 Both are of the pairs and the methods that the configuration names under `estimators`.
 """
 
+NEAR = LAYOUT.trained.format(
+    pair="{pair}", method=CONFIG.estimators.near, seed=0, round=CONFIG.rounds
+)
+
 
 rule variance_data:
     input:
         teacher=lambda wildcards: f"{LAYOUT.teacher(wildcards)}/manifest.json",
         student=lambda wildcards: f"{LAYOUT.untrained_student(wildcards)}/manifest.json",
-        near=LAYOUT.trained.format(
-            pair="{pair}", method=CONFIG.estimators.near, seed=0, round=CONFIG.rounds
-        )
-        + "/model/manifest.json",
+        near=f"{NEAR}/model/manifest.json",
         prompts=LAYOUT.training_prompts,
     output:
         f"{LAYOUT.root}/{{pair}}/gradient_variance.csv",
