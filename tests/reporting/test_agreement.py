@@ -131,7 +131,9 @@ def test_the_table_counts_and_lists(settings, tables, folders, tmp_path, monkeyp
     assert len(samples) == 1 + 3 * 4 and json.loads(samples[0]) == logged
     assert seen == [(model.name, {"a": "3"}, {"a": "3"})]
     unexplained = sum(row["reason"] == "no known reason" for row in rows)
-    with pytest.raises(AskdError, match=f"no known reason: {unexplained}, the first on '..frac.1' "):
+    with pytest.raises(
+        AskdError, match=f"no known reason: {unexplained}, the first on '..frac.1' "
+    ):
         check(output.with_suffix(".csv"))
 
 
