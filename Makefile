@@ -1,6 +1,7 @@
 # `make` installs and regenerates every table at nano scale; `make test` installs and tests.
 .DEFAULT_GOAL := nano
-.PHONY: nano full smollm2 smollm2-smoke sweep test lint format install vllm-env evaluate-env agreement lock clean
+.PHONY: nano full smollm2 smollm2-smoke sweep test lint format install vllm-env evaluate-env vllm-evaluate-env \
+	agreement lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -100,6 +101,16 @@ $(EVALUATE_VENV)/installed: requirements.lock pyproject.toml
 	$(EVALUATE_VENV)/bin/python -m pip install --quiet --no-deps evalplus==0.3.1 appdirs fire \
 		multipledispatch stop-sequencer tempdir termcolor tree-sitter tree-sitter-python wget
 	$(EVALUATE_VENV)/bin/python -c 'import lm_eval, evalplus.evaluate, askd.reporting.agreement'
+	touch $@
+
+# lm-eval beside vLLM, for lm_eval.engine: vllm. What vLLM pins stays as it is.
+vllm-evaluate-env: $(VLLM_VENV)/lm-eval-installed
+
+$(VLLM_VENV)/lm-eval-installed: $(VLLM_VENV)/installed
+	$(VLLM_VENV)/bin/python -m pip freeze --exclude-editable > $(VLLM_VENV)/constraints.txt
+	$(VLLM_VENV)/bin/python -m pip install --quiet --constraint $(VLLM_VENV)/constraints.txt \
+		'lm-eval[math]==0.4.13' $$(grep -iE '^pebble==' requirements.lock)
+	$(VLLM_VENV)/bin/python -c 'import lm_eval, askd.evaluation.lm_eval_benchmarks'
 	touch $@
 
 # Our verdicts beside those of lm-eval and evalplus.

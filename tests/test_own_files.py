@@ -120,6 +120,14 @@ def test_what_is_not_there(example, path, value, sentence):
     assert str(Path.cwd()) in message
 
 
+def test_files_of_lm_eval_that_are_not_there(example):
+    task = {"pairs": list(example["pairs"]), "systems": ["teacher"], "tasks": ["gsm8k"]}
+    example["lm_eval"] = {**task, "files": {"gsm8k": {"test": "gone.jsonl"}}}
+    config = validate(Config, example, "configuration")
+    message = refusal(lambda: check_own_files(config))
+    assert message.startswith("lm_eval.files.gsm8k.test: no file gone.jsonl in the working")
+
+
 def test_a_reward_that_is_not_python(example):
     (EXAMPLE / "reward.py").write_text("def in_order(:\n")
     config = validate(Config, example, "configuration")

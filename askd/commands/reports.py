@@ -29,13 +29,15 @@ def table(
 @app.command()
 def lm_eval_table(
     settings: Settings,
+    benchmarks: Annotated[Path, option("Folder of lm-eval's benchmark files.")],
     output: Annotated[Path, option("Files to write, without their endings csv and md.")],
 ) -> None:
-    """Write what lm-eval itself measured, with intervals."""
+    """Write what lm-eval itself measured, with intervals, and print it."""
     from askd.config import validated_json
     from askd.reporting.lm_eval_table import LmEvalTableSettings, write
 
-    write(validated_json(LmEvalTableSettings, settings), output)
+    write(validated_json(LmEvalTableSettings, settings), benchmarks, output)
+    typer.echo(output.with_suffix(".md").read_text(encoding="utf-8"), nl=False)
 
 
 @app.command()

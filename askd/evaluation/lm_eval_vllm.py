@@ -46,7 +46,11 @@ class VllmModel(VLLM):
     ) -> list:
         outputs = super()._model_generate(requests, generate, sampling_params)
         if generate:
-            self.ends.generated(output.outputs[0].finish_reason == LENGTH for output in outputs)
+            answers = [output.outputs[0] for output in outputs]
+            self.ends.generated(answer.finish_reason == LENGTH for answer in answers)
+            for answer in answers:
+                # As with transformers: lm-eval would have vLLM show special tokens.
+                answer.text = self.tokenizer.decode(answer.token_ids, skip_special_tokens=True)
         return outputs
 
     def close(self) -> None:

@@ -85,6 +85,13 @@ class Layout(Runs):
         return [*self.config.lm_eval.tasks, *self.config.lm_eval.benchmarks]
 
     @property
+    def lm_eval_ours(self) -> list[str]:
+        """Which of these our runner answers too, for all of the pairs."""
+        tasks = {self.config.pairs[pair].task for pair in self.config.lm_eval.pairs}
+        names = self.config.lm_eval.benchmarks
+        return [name for name in names if tasks == {self.config.benchmarks[name].task}]
+
+    @property
     def lm_eval_settings(self) -> str:
         """What the lm-eval stage reads of the configuration."""
         config, rollout = self.config, self.config.rollout

@@ -177,11 +177,13 @@ def test_nothing_to_run_is_refused():
         validate(LmEval, {"pairs": ["p"], "systems": ["askd"]}, "test")
 
 
-def items_of(tmp_path, system: str, seed: int, rewards: dict[str, float]) -> None:
+def items_of(
+    tmp_path, system: str, seed: int, rewards: dict[str, float], tool: str = "lm_eval/"
+) -> None:
     rows = [
         {
             "prompt_id": name,
-            "decoding": "greedy",
+            "decoding": "sampled" if name.startswith("sampled") else "greedy",
             "sample_id": 0,
             "correct": reward == 1,
             "reward": reward,
@@ -192,27 +194,57 @@ def items_of(tmp_path, system: str, seed: int, rewards: dict[str, float]) -> Non
         }
         for name, reward in rewards.items()
     ]
-    path = tmp_path / f"p/{system}/seed{seed}/eval/lm_eval/gsm8k/items.parquet"
+    path = tmp_path / f"p/{system}/seed{seed}/eval/{tool}gsm8k/items.parquet"
     write_table(path, table_from_rows(rows, ITEMS), ITEMS)
 
 
-def test_the_table_has_a_row_for_each_system(tmp_path):
+@pytest.fixture
+def table(tmp_path):
+    """Writes the table of made-up items; gives its rows and its text."""
     items_of(tmp_path, "teacher", 0, {"a": 1.0, "b": 1.0, "c": 0.0, "d": 1.0})
     items_of(tmp_path, "askd", 0, {"a": 1.0, "b": 0.0, "c": 0.0, "d": 1.0})
     items_of(tmp_path, "askd", 1, {"a": 1.0, "b": 0.0, "c": 1.0, "d": 1.0})
-    systems = {"teacher": [0], "askd": [0, 1]}
-    value = {"pairs": ["p"], "systems": systems, "tasks": ["gsm8k"], "results": str(tmp_path)}
-    settings = validate(LmEvalTableSettings, value, "test")
-    write(settings, tmp_path / "lm_eval")
-    with (tmp_path / "lm_eval.csv").open(newline="") as file:
-        teacher, askd = csv.DictReader(file)
+    benchmark = tmp_path / "benchmarks/lm_eval/p_askd.tsv"
+    benchmark.parent.mkdir(parents=True)
+    benchmark.write_text("s\th:m:s\tmax_rss\n12.2\t0:00:12\t9\n")
+
+    def run(**changes) -> tuple[list[dict], str]:
+        systems = {"teacher": [0], "askd": [0, 1]}
+        value = {"pairs": ["p"], "systems": systems, "tasks": ["gsm8k"], "results": str(tmp_path)}
+        settings = validate(LmEvalTableSettings, value | changes, "test")
+        write(settings, benchmark.parent, tmp_path / "lm_eval")
+        with (tmp_path / "lm_eval.csv").open(newline="") as file:
+            return list(csv.DictReader(file)), (tmp_path / "lm_eval.md").read_text()
+
+    return run
+
+
+def test_the_table_has_a_row_for_each_system(table, tmp_path):
+    (teacher, askd), text = table()
     assert (teacher["system"], teacher["mean"], teacher["seeds"]) == ("teacher", "75.0", "1")
     assert (askd["mean"], askd["seeds"], askd["items"]) == ("62.5", "2", "4")
     assert float(askd["ci_low"]) < 62.5 < float(askd["ci_high"])
-    assert "75.0 [" in (tmp_path / "lm_eval.md").read_text()
+    assert (askd["ours"], askd["equal"]) == ("", "")
+    assert "75.0 [" in text and "1 jobs of lm-eval took 12 seconds in all" in text
     items_of(tmp_path, "askd", 1, {"a": 1.0, "b": 0.0, "c": 1.0, "e": 1.0})
     with pytest.raises(AskdError, match="not the items of"):
-        write(settings, tmp_path / "lm_eval")
+        table()
+
+
+def test_our_scores_stand_beside_those_of_lm_eval(table, tmp_path):
+    items_of(tmp_path, "teacher", 0, {"w": 1.0, "x": 1.0, "y": 1.0, "z": 0.0, "sampled": 0.0}, "")
+    items_of(tmp_path, "askd", 0, {"w": 1.0, "x": 0.0, "y": 0.0, "z": 1.0}, "")
+    items_of(tmp_path, "askd", 1, {"w": 0.0, "x": 0.0, "y": 0.0, "z": 1.0}, "")
+    rows, text = table(benchmarks=["gsm8k"])
+    assert [(row["ours"], row["equal"]) for row in rows] == [("75.0", "True"), ("37.5", "False")]
+    cells = [[cell.strip() for cell in line.split("|")] for line in text.splitlines()]
+    assert [line[-3:-1] for line in cells if "gsm8k" in line] == [["75.0", "yes"], ["37.5", "no"]]
+
+
+def test_fewer_items_of_lm_eval_are_not_compared(table, tmp_path):
+    items_of(tmp_path, "teacher", 0, {"v": 1.0, "w": 1.0, "x": 1.0, "y": 1.0, "z": 0.0}, "")
+    (row,), _ = table(benchmarks=["gsm8k"], systems={"teacher": [0]})
+    assert (row["ours"], row["equal"]) == ("", "")
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,8 @@ def test_all_problems_of_humaneval(verdicts):
 def test_lm_eval_asks_what_we_ask_and_hears_the_same(tables):
     rows = rows_of(tables / "lm_eval.csv")
     assert [(row["system"], row["items"]) for row in rows] == [("teacher", "12"), ("askd", "12")]
+    assert [row["equal"] for row in rows] == ["True", "True"]
+    assert "2 jobs of lm-eval took " in (tables / "lm_eval.md").read_text()
     for system in ("teacher", "askd"):
         evaluated = tables.parent / "qwen2-math" / system / "seed0/eval"
         ours, theirs = (

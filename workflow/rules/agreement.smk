@@ -80,6 +80,8 @@ rule agreement:
         f"{LAYOUT.logs}/agreement_check.log",
     conda:
         "../../envs/report.yaml"
+    resources:
+        **LIGHT_JOB,
     message:
         "Are all differences explained?"
     shell:

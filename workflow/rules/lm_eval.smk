@@ -63,13 +63,18 @@ rule lm_eval:
     input:
         [
             expand(
-                f"{LM_EVAL}/items.parquet",
+                path,
                 pair=CONFIG.lm_eval.pairs,
                 system=systems,
                 seed=seeds,
-                task=LAYOUT.lm_eval_names,
+                task=tasks,
             )
             for systems, seeds in LAYOUT.lm_eval_systems
+            for path, tasks in (
+                (f"{LM_EVAL}/items.parquet", LAYOUT.lm_eval_names),
+                # Ours, which stand beside them.
+                (f"{LAYOUT.evaluated}/{{task}}/items.parquet", LAYOUT.lm_eval_ours),
+            )
         ],
     output:
         multiext(f"{LAYOUT.root}/tables/lm_eval", ".csv", ".md"),
@@ -91,13 +96,15 @@ rule lm_eval:
                     for system in systems
                 },
                 "tasks": LAYOUT.lm_eval_names,
+                "benchmarks": LAYOUT.lm_eval_ours,
                 "results": LAYOUT.root,
             }
         ),
+        benchmarks=f"{LAYOUT.benchmarks}/lm_eval",
         output=subpath(output[0], strip_suffix=".csv"),
         code=digest("askd.reporting.lm_eval_table"),
     message:
         "Scores by lm-eval"
     shell:
-        "python -m askd lm-eval-table --settings {params.settings:q} --output {params.output}"
-        " > {log} 2>&1"
+        "python -m askd lm-eval-table --settings {params.settings:q}"
+        " --benchmarks {params.benchmarks} --output {params.output} 2>&1 | tee {log}"

@@ -101,10 +101,12 @@ if CONFIG.agreement and CONFIG.lm_eval:
             **LIGHT_JOB,
         params:
             command=" ".join(["snakemake publish_agreement", *CONFIGFILE_OPTION]),
+            benchmark=f"{LAYOUT.benchmarks}/agreement/all.tsv",
         message:
             "Publish the agreement with lm-eval and evalplus"
         shell:
-            "{{ echo 'Written by `{params.command}`.';"
+            "{{ echo 'Written by `{params.command}`. The agreement took'"
+            " $(awk 'NR == 2 {{ print int($1 + 0.5) }}' {params.benchmark}) 'seconds.';"
             " awk 'FNR == 1 {{ print \"\" }} 1' {input}; }} > {output} 2> {log}"
 
 
