@@ -119,8 +119,8 @@ def _oracle_notes(
         return []
     return [
         f"The teacher of {' and of '.join(where)} errs systematically, and the worked answers of "
-        f"the data set do not have these errors: there {', '.join(who)} (trained on worked "
-        "answers) have an oracle that the other methods do not have."
+        f"the data set do not have these errors: to those who train on them ({', '.join(who)}) "
+        "they are an oracle, which the other methods do not have."
     ]
 
 

@@ -163,9 +163,9 @@ def test_worked_answers_are_an_oracle_where_the_teacher_errs_systematically(smal
     def notes(**changes):
         return " ".join(text_of(small.build(**changes), ".md").split())
 
-    oracle = "have an oracle that the other methods do not have"
+    oracle = "they are an oracle, which the other methods do not have."
     assert "R&D 7B → 100% 1B errs systematically" in notes(misled=["two"])
-    assert f"there SFT (trained on worked answers) {oracle}." in notes(misled=["two"])
+    assert f"to those who train on them (SFT) {oracle}" in notes(misled=["two"])
     # Where no teacher does, or nobody trains on worked answers, there is nothing to say.
     assert oracle not in notes()
     assert oracle not in notes(misled=["two"], systems=["student", "seqkd", "askd"])
