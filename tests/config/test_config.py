@@ -61,7 +61,7 @@ def test_a_misspelt_key_names_the_nearest_and_its_place(
 
 def test_a_key_that_is_like_no_other_lists_all(refusal):
     message = refusal(Rollout, {"max_new_tokens": 3, "zzz": 1})
-    assert "unknown key 'zzz'; known are batch_size, engine, max_new_tokens, " in message
+    assert "unknown key 'zzz'; known are batch_size, dtype, engine, max_new_tokens, " in message
 
 
 @pytest.mark.parametrize(
@@ -289,6 +289,7 @@ def test_the_larger_scale_is_valid(configuration):
     for section in ("models", "pairs", "tables"):
         for name, value in full.pop(section).items():
             larger[section].setdefault(name, {}).update(value)
+    larger["estimators"].update(full.pop("estimators"))
     parsed = validate(Config, {**larger, **full}, "test")
     assert parsed.seeds == full["seeds"]
     assert {pair for table in parsed.tables.values() for pair in table.pairs} == set(parsed.pairs)

@@ -38,8 +38,6 @@ NEEDS = {
             "askd-batch",
             "askd-no-constant",
             "askd-reward-to-go",
-            "askd-product",
-            "askd-sequence-mixture",
             "askd-stale",
             "askd-stale-ratio",
         ),

@@ -285,6 +285,10 @@ DENSE = {
     "askd-wo-2": {"tgo": sampled(False, 0.9), "sgo": sampled(True, 0.1)},
     "askd-wo-3": {"tgo": sampled(reverse=False), "sgo": sampled(reverse=True)},
     "askd-wo-2-3": {"tgo": sampled(False, 0.9), "sgo": sampled(True, 0.1)},
+    "askd-wo-1-2-3": {
+        "tgo": lambda row, q, p: skew_kl(q, p, 0.9),
+        "sgo": lambda row, q, p: skew_reverse_kl(q, p, 0.1),
+    },
     "grpo": {"tgo": sampled(False, 0.5, by_advantage=True), "sgo": sampled(True, 0.1)},
     "askd-no-constant": {
         "tgo": sampled(reverse=False),

@@ -95,8 +95,6 @@ TRAINS_ON = {
     "askd-no-constant": ["tgo", "sgo"],
     "askd-reward-to-go": ["tgo", "sgo"],
     "askd-wo-1-2-3": ["tgo", "sgo"],
-    "askd-product": ["tgo", "sgo"],
-    "askd-sequence-mixture": ["tgo", "sgo"],
     "askd-stale": ["tgo", "sgo"],
     "askd-stale-ratio": ["tgo", "sgo"],
 }
