@@ -61,7 +61,7 @@ def test_a_misspelt_key_names_the_nearest_and_its_place(
 
 def test_a_key_that_is_like_no_other_lists_all(refusal):
     message = refusal(Rollout, {"max_new_tokens": 3, "zzz": 1})
-    assert "unknown key 'zzz'; known are batch_size, engine, max_new_tokens, " in message
+    assert "unknown key 'zzz'; known are batch_size, dtype, engine, max_new_tokens, " in message
 
 
 @pytest.mark.parametrize(
