@@ -436,17 +436,22 @@ class _Walk:
     def _reports(self) -> None:
         """Figures, tables and reports: what the workflow makes of all that was sampled."""
         config = self.config
-        light = [("table", name) for name in config.tables] + [("times", "all"), ("report", "all")]
+        light = [("table", name) for name in config.tables]
+        light += [("power", "all"), ("times", "all"), ("report", "all")]
+        if any(stage == "train" for stage, _ in self.jobs):
+            light.append(("budget", "all"))
         if any(table.paper for table in config.tables.values()):
-            light += [("claims", "all"), ("theory", "all")]
+            light += [("claims", "all"), ("contrast", "all"), ("theory", "all")]
         if any(self.layout.table_audit(SimpleNamespace(table=name)) for name in config.tables):
             light.append(("sandbox_audit", "all"))
         if config.figures is not None:
             self._with_models("figures_data", "all", config.figures.pair)
             light.append(("figures", "all"))
         if config.estimators is not None:
-            self._with_models("variance", "all", config.estimators.pair)
-            light.append(("curves", "all"))
+            for pair in config.estimators.pairs:
+                self._with_models("variance_data", pair, pair)
+                light.append(("curves", pair))
+            light.append(("variance", "all"))
         for stage, name in light:
             self._add(Job(stage, name, reckoned=False))
 
