@@ -8,6 +8,7 @@ one key reruns only what depends on it.
 from askd.config.agreement import Agreement, Answered, LmEval
 from askd.config.base import Strict, nearest, validate, validated_json
 from askd.config.datasets import AdapterName, DatasetSource
+from askd.config.endpoint import key_of
 from askd.config.evalplus import EvalPlus, EvalPlusName, ProblemsFile
 from askd.config.judge import EndpointJudge, Judge, RuleJudge
 from askd.config.methods import (
@@ -149,6 +150,7 @@ __all__ = [
     "WarmStart",
     "WarmStartedModel",
     "grader_module",
+    "key_of",
     "nearest",
     "schema",
     "validate",

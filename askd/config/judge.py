@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator
 
 from askd.config.base import Fraction, Strict
+from askd.config.endpoint import BaseUrl, KeyVariable
 
 
 class RuleJudge(Strict):
@@ -20,7 +20,7 @@ class EndpointJudge(Strict):
     """A language model behind an OpenAI-compatible endpoint, asked at temperature 0."""
 
     kind: Literal["endpoint"] = Field(description="A model behind an endpoint.")
-    base_url: str = Field(description="URL of the endpoint; /chat/completions is added to it.")
+    base_url: BaseUrl = Field(description="URL of the endpoint; /chat/completions is added to it.")
     model: str = Field(min_length=1, description="Name of the model, as the endpoint knows it.")
     reply_model: str | None = Field(
         default=None,
@@ -28,9 +28,8 @@ class EndpointJudge(Strict):
         description="Name of the model that replies have to give, where it is not `model` or a "
         "dated version of it: behind a name of one's own, or to hold an alias to one version.",
     )
-    key_variable: str | None = Field(
+    key_variable: KeyVariable | None = Field(
         default=None,
-        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
         description="NAME of the environment variable that holds the key, never the key itself; "
         "null: the endpoint needs none.",
     )
@@ -83,19 +82,6 @@ class EndpointJudge(Strict):
         if taken := sorted(value.keys() & {"model", "messages", "temperature", "max_tokens"}):
             raise ValueError(f"askd itself sets {', '.join(taken)}")
         return value
-
-    @field_validator("base_url")
-    @classmethod
-    def _is_a_plain_url(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
-            raise ValueError("not a URL that begins with http:// or https://")
-        if parts.username or parts.password or parts.query or parts.fragment:
-            raise ValueError(
-                "a URL with a password, a query or a fragment; a key belongs into an environment "
-                "variable, whose name is `key_variable`"
-            )
-        return value.rstrip("/")
 
 
 Judge = Annotated[RuleJudge | EndpointJudge, Field(discriminator="kind")]

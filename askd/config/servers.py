@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-from urllib.parse import urlsplit
-
-from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from askd.config.base import Name, Strict
-
-
-def _plain_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
-        raise ValueError("not a URL that begins with http:// or https://")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise ValueError(
-            "a URL with a password, a query or a fragment; a key belongs into an environment "
-            "variable, whose name is `key_variable`"
-        )
-    return value.rstrip("/")
+from askd.config.endpoint import BaseUrl, KeyVariable
 
 
 class Server(Strict):
     """Where a model is served."""
 
-    base_url: Annotated[str, AfterValidator(_plain_url)] = Field(
-        description="URL of the server; /completions is added to it."
-    )
+    base_url: BaseUrl = Field(description="URL of the server; /completions is added to it.")
     model: str = Field(min_length=1, description="Name of the model, as the server knows it.")
-    key_variable: str | None = Field(
+    key_variable: KeyVariable | None = Field(
         default=None,
-        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
         description="NAME of the environment variable that holds the key, never the key itself; "
         "null: the server needs none.",
     )

@@ -1,56 +1,35 @@
 """Calls of an OpenAI-compatible endpoint: `POST BASE_URL/chat/completions`.
 
-Limits of the rate, outages, cut connections, torn replies and replies of another model (a router
-may fall back to one) are met with more attempts, and waits that double and are random; a
-`Retry-After` of the endpoint is kept to, up to a day. What another attempt cannot mend (a wrong
-key, an unknown model) is an error at once. The key is read from the
-environment when a client is made, and appears in no message.
+Torn replies and replies of another model (a router may fall back to one) are met with more
+attempts, as outages are (`askd.connection`). What another attempt cannot mend (a wrong key, an
+unknown model) is an error at once. The key is read from the environment when a client is made, and
+appears in no message.
 """
 
 from __future__ import annotations
 
-import math
 import re
-import sys
-import threading
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from collections.abc import Callable, Collection
 from types import TracebackType
+from typing import Any, TypeVar
 
 import httpx2
-import tenacity
 
-from askd.config import EndpointJudge
+from askd.config import EndpointJudge, key_of
+from askd.connection import Connection, Passing
 from askd.errors import AskdError
 from askd.judge.cache import Reply
-from askd.judge.key import key_of
 from askd.judge.pace import Pace
 
-LONGEST_WAIT = 60.0
-"""Seconds between two attempts, unless the endpoint asks for more."""
-
-LONGEST_RETRY_AFTER = 86400.0
-"""Seconds that an endpoint may ask to wait: its limits may be of a day."""
+T = TypeVar("T")
 
 # What may follow the name of a model that was asked for: a date, a version of three digits or more.
 _SNAPSHOT = re.compile(r"[-@:](\d{3,8}(-\d\d){0,2}|latest)$")
-_PASSING = {408, 409, 425, 429}
 _KEPT = "Replies so far are kept: run again to go on."
-
-
-class _Passing(Exception):
-    """A failure that may be gone at the next attempt; `remedy` is for when it is not."""
-
-    def __init__(
-        self,
-        reason: str,
-        retry_after: float = 0.0,
-        remedy: str = "is the endpoint up, and its limit high enough for judge.concurrency and "
-        "judge.requests_per_minute?",
-    ) -> None:
-        super().__init__(reason)
-        self.retry_after = retry_after
-        self.remedy = remedy
+_REMEDY = (
+    "is the endpoint up, and its limit high enough for judge.concurrency and "
+    "judge.requests_per_minute?"
+)
 
 
 class Client:
@@ -63,27 +42,9 @@ class Client:
     def __init__(self, settings: EndpointJudge) -> None:
         self.settings = settings
         self.url = f"{settings.base_url}/chat/completions"
-        self._key = key_of(settings.key_variable)
-        headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
-        self._http = httpx2.Client(
-            headers=headers,
-            timeout=settings.timeout_seconds,
-            limits=httpx2.Limits(max_connections=settings.concurrency),
-        )
+        key = key_of(settings.key_variable, "judge.key_variable")
+        self._connection = Connection(self.url, key, settings)
         self._pace = Pace(settings.requests_per_minute)
-        self._stopped = threading.Event()
-        self._retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(_Passing),
-            stop=tenacity.stop_any(
-                tenacity.stop_after_attempt(settings.attempts),
-                tenacity.stop_when_event_set(self._stopped),
-            ),
-            wait=self._wait,
-            sleep=tenacity.sleep_using_event(self._stopped),
-            before_sleep=self._say_long_waits,
-            reraise=True,
-        )
-        self._backoff = tenacity.wait_random_exponential(settings.retry_seconds, LONGEST_WAIT)
 
     def __enter__(self) -> Client:
         return self
@@ -94,11 +55,15 @@ class Client:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._http.close()
+        self._connection.close()
 
     def stop(self) -> None:
         """Have calls that wait for another attempt give up."""
-        self._stopped.set()
+        self._connection.stop()
+
+    def each(self, call: Callable[..., T], items: Collection[Any]) -> list[T]:
+        """What `call` gives for each of `items`, as `Connection.each` says."""
+        return self._connection.each(call, items)
 
     def complete(self, messages: list[dict]) -> Reply:
         """The reply of the endpoint's model to `messages`.
@@ -108,20 +73,17 @@ class Client:
                 refuses the request.
         """
         try:
-            return self._retrying(self._attempt, messages)
-        except _Passing as failure:
+            return self._connection.retried(self._attempt, messages)
+        except Passing as failure:
             raise AskdError(
                 f"{self.url}: no reply in {self.settings.attempts} attempts ({failure}); "
-                f"{failure.remedy} {_KEPT}"
+                f"{failure.remedy or _REMEDY} {_KEPT}"
             ) from failure
 
     def _attempt(self, messages: list[dict]) -> Reply:
-        if self._stopped.wait(self._pace.turn()):
-            raise _Passing("stopped")
-        try:
-            response = self._http.post(self.url, json=request(self.settings, messages))
-        except httpx2.RequestError as error:
-            raise _Passing(self._clean(f"{type(error).__name__}: {error}")) from error
+        connection = self._connection
+        connection.pause(self._pace.turn())
+        response = connection.send("POST", self.url, request(self.settings, messages))
         if response.status_code != 200:
             raise self._refusal(response)
         try:
@@ -136,18 +98,22 @@ class Client:
                 completion_tokens=int(usage.get("completion_tokens") or 0),
             )
         except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-            raise _Passing(f"not a chat completion but {self._excerpt(response)}") from error
+            raise Passing(f"not a chat completion but {connection.excerpt(response)}") from error
         if not is_of_model(reply.model, self.settings):
-            raise _Passing(
-                f"a reply of the model {self._clean(reply.model)!r}",
+            raise Passing(
+                f"a reply of the model {connection.clean(reply.model)!r}",
                 remedy=f"the judge is {self.settings.reply_model or self.settings.model!r}; if the "
                 "other one is meant, name it in judge.reply_model.",
             )
         return reply
 
     def _refusal(self, response: httpx2.Response) -> Exception:
-        """The error of a reply that is no success."""
-        status, text = response.status_code, self._excerpt(response)
+        """The error of a reply that is no success.
+
+        Raises:
+            Passing: it may be one at the next attempt.
+        """
+        status, text = response.status_code, self._connection.excerpt(response)
         variable, model = self.settings.key_variable, self.settings.model
         if status in (401, 403):
             remedy = (
@@ -161,8 +127,7 @@ class Client:
             return AskdError(
                 f"{self.url}: the quota of the key is used up (HTTP {status}). {_KEPT}"
             )
-        if status in _PASSING or status >= 500:
-            return _Passing(f"HTTP {status}: {text}", retry_after(response))
+        self._connection.check_passing(response)
         if status == 404:
             return AskdError(
                 f"{self.url}: the endpoint knows no model {model!r}, or is not at this URL; check "
@@ -172,24 +137,6 @@ class Client:
             f"{self.url}: the endpoint refuses a request to the model {model!r} (HTTP {status}: "
             f"{text}). {_KEPT}"
         )
-
-    def _wait(self, state: tenacity.RetryCallState) -> float:
-        return max(self._backoff(state), state.outcome.exception().retry_after)
-
-    def _say_long_waits(self, state: tenacity.RetryCallState) -> None:
-        if state.next_action.sleep > LONGEST_WAIT:
-            print(
-                f"{self.url}: waits {state.next_action.sleep:.0f} s, as the endpoint asks "
-                f"({state.outcome.exception()})",
-                file=sys.stderr,
-            )
-
-    def _excerpt(self, response: httpx2.Response) -> str:
-        """The beginning of a reply in one line."""
-        return self._clean(" ".join(response.text.split())[:200] or "nothing")
-
-    def _clean(self, text: str) -> str:
-        return text.replace(self._key, "[key]") if self._key else text
 
 
 def request(settings: EndpointJudge, messages: list[dict]) -> dict:
@@ -216,24 +163,3 @@ def is_of_model(named: str, settings: EndpointJudge) -> bool:
         name == expected or name.endswith(f"/{expected}") or expected.endswith(f"/{name}")
         for name in (named, _SNAPSHOT.sub("", named))
     )
-
-
-def retry_after(response: httpx2.Response) -> float:
-    """Seconds that the endpoint asks to wait, or to wait until by its own clock; 0 if it says
-    neither."""
-    asked = response.headers.get("Retry-After", "")
-    try:
-        seconds = float(asked)
-    except ValueError:
-        until, now = _date(asked), _date(response.headers.get("Date", "")) or datetime.now(UTC)
-        seconds = 0.0 if until is None else (until - now).total_seconds()
-    return 0.0 if math.isnan(seconds) else min(max(0.0, seconds), LONGEST_RETRY_AFTER)
-
-
-def _date(header: str) -> datetime | None:
-    """The date of a header, in UTC where it names no zone; None if it is no date."""
-    try:
-        date = parsedate_to_datetime(header)
-    except (ValueError, OverflowError):
-        return None
-    return date if date.tzinfo else date.replace(tzinfo=UTC)

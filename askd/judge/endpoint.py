@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 
 from askd.config import EndpointJudge
@@ -159,22 +158,12 @@ class _Run:
         too when something fails or the user interrupts.
         """
 
-        def ask(key: str, messages: Messages) -> Reply:
-            reply = self.client.complete(messages)
+        def ask(key: str) -> Reply:
+            reply = self.client.complete(missing[key])
             self.cache.put(key, reply)
             return reply
 
-        pool = ThreadPoolExecutor(self.settings.concurrency)
-        try:
-            futures: dict[Future[Reply], str] = {
-                pool.submit(ask, key, messages): key for key, messages in missing.items()
-            }
-            return {futures[future]: future.result() for future in as_completed(futures)}
-        except BaseException:
-            self.client.stop()
-            raise
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+        return dict(zip(missing, self.client.each(ask, missing), strict=True))
 
 
 def _cached(keys: Sequence[str], settings: EndpointJudge, cache: Cache) -> dict[str, Reply]:

@@ -5,16 +5,13 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 
-import httpx2
 import pytest
 from pydantic import ValidationError
 
 from askd.config import EndpointJudge, Judge, validate
 from askd.errors import AskdError
-from askd.judge.client import Client, is_of_model, retry_after
+from askd.judge.client import Client, is_of_model
 from askd.judge.pace import Pace
 
 MESSAGES = [{"role": "user", "content": "which?"}]
@@ -84,38 +81,6 @@ def test_the_endpoint_says_how_long_to_wait(server, settings, faults):
     with Client(settings(server.url)) as client:
         client.complete(MESSAGES)
     assert 0.6 <= time.monotonic() - begin < 3
-
-
-NOON = "Wed, 21 Oct 2026 12:00:00 GMT"
-
-
-@pytest.mark.parametrize(
-    ("asked", "seconds"),
-    [
-        ("", 0),
-        ("1.5", 1.5),
-        ("-3", 0),
-        ("nan", 0),
-        ("inf", 86400),
-        ("soon", 0),
-        ("Wed, 21 Oct 2026 12:00:30 GMT", 30),
-        ("Wed, 21 Oct 2026 14:00:30 +0200", 30),
-        ("Wed, 21 Oct 2026 12:00:30 -0000", 30),
-        ("Wed, 21 Oct 2026 11:00:00 GMT", 0),
-        ("Wed, 21 Oct 2099 12:00:00 GMT", 86400),
-        ("Wed, 21 Oct 99999999999999 12:00:00 GMT", 0),
-    ],
-)
-def test_how_long_the_endpoint_asks_to_wait(asked, seconds):
-    """A date counts by the clock of the endpoint, which may be wrong."""
-    response = httpx2.Response(429, headers={"Retry-After": asked, "Date": NOON})
-    assert retry_after(response) == seconds
-
-
-def test_a_date_without_a_clock_counts_by_our_own():
-    until = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
-    response = httpx2.Response(503, headers={"Retry-After": until})
-    assert 50 < retry_after(response) <= 60
 
 
 def test_an_endpoint_may_name_a_date(server, settings, faults, monkeypatch):

@@ -16,6 +16,7 @@ import yaml
 from askd.config import Architecture, Config, Device, Lora, validate
 from askd.errors import AskdError
 from askd.reporting.plan import costs
+from askd.reporting.plan.asked import asked
 from askd.reporting.plan.costs import Size
 from askd.reporting.plan.estimate import duration, estimate, judge_price, seconds
 from askd.reporting.plan.inputs import Inputs
@@ -193,10 +194,10 @@ def test_the_jobs_are_those_of_the_workflow(configfile, tmp_path):
         return
     columns = ("gpus", "threads", "asked_memory_mb", "asked_minutes")
     with (folder / "plan_jobs.csv").open() as file:
-        asked = Counter(tuple(row[name] for name in columns) for row in csv.DictReader(file))
-    assert asked == Counter((gpus or "0", *rest) for gpus, *rest in listed)
-    assert asked["0", "1", "96000", "720"] == planned["fetch"]
-    assert asked["0", "8", "16000", "720"] == planned["grade"]
+        rows = Counter(tuple(row[name] for name in columns) for row in csv.DictReader(file))
+    assert rows == Counter((gpus or "0", *rest) for gpus, *rest in listed)
+    assert rows["0", "1", "96000", "720"] == planned["fetch"]
+    assert rows["0", "8", "16000", "720"] == planned["grade"]
 
 
 def tiny_config(configuration, **changes):
@@ -405,18 +406,89 @@ def test_what_may_be_another_tomorrow_is_named(paper, tmp_path):
     ]
 
 
-def test_what_vllm_takes_on_a_cpu_is_counted(paper):
-    """A cache of 2 GiB, or of `cache_gib`; on a GPU the cache is what is left."""
+def memory_of(configuration, stage, name="", **changes):
+    """Bytes of the first job of a stage, beyond those of its process."""
+    config = validate(Config, {**configuration, **changes}, "test")
+    jobs = jobs_by_stage(config)[stage]
+    job = next(job for job in jobs if job.name.startswith(name))
+    return job.memory - config.plan.devices[config.plan.device].process_gib * 2**30
 
-    def memory(**changes):
-        vllm = {**paper["rollout"]["vllm"], **changes.pop("vllm", {})}
-        value = {**paper, "rollout": {**paper["rollout"], "vllm": vllm}, **changes}
-        (job, *_) = jobs_by_stage(validate(Config, value, "paper"))["rollout_teacher"]
-        return job.memory
 
-    assert memory(gpus=0) - memory() == 2 * 2**30
-    assert memory(gpus=0, vllm={"cache_gib": 1}) - memory() == 2**30
-    assert memory(vllm={"cache_gib": 3}) - memory() == 3 * 2**30
+def test_what_vllm_takes_of_each_gpu(paper):
+    """By hand: weights that GPUs share, logits, and a cache of `cache_gib`, or 2 GiB on a CPU."""
+
+    def memory(stage="rollout_teacher", vllm=(), **changes):
+        vllm = {**paper["rollout"]["vllm"], **dict(vllm)}
+        rollout = {**paper["rollout"], "vllm": vllm, "batch_size": 3}
+        name = "qwen2-math"
+        return memory_of(paper, stage, name, rollout=rollout, **changes)
+
+    size = Size(Architecture(**paper["plan"]["models"]["qwen2-math-teacher"]))
+    head = 6 * 4 * size.architecture.vocab_size
+    weights, logits = 2 * size.parameters, 3 * head
+    assert memory(gpus=0) == weights + logits + 2 * 2**30
+    assert memory(gpus=0, vllm={"cache_gib": 1}) == weights + logits + 2**30
+    shared = {"cache_gib": 3, "tensor_parallel_size": 2}
+    assert memory(gpus=2, vllm=shared) == weights // 2 + logits + 3 * 2**30
+    one_sequence = memory() - weights - logits
+    assert memory(gpus=2, vllm={"tensor_parallel_size": 2}) == (
+        weights // 2 + logits + one_sequence // 2
+    )
+    chunk = validate(Config, paper, "paper").section("training", "qwen2-math").head_chunk
+    assert memory("score", gpus=2, vllm=shared) == weights // 2 + chunk * head + 3 * 2**30
+
+
+def test_weights_are_of_the_type_that_they_are_loaded_as(paper):
+    """Of a model's own, which for trained students is float32, or of the stage's `dtype`."""
+
+    def weights(stage, name, rollout=None, evaluation=None):
+        sections = {
+            "rollout": {**paper["rollout"], "engine": "transformers", "dtype": rollout},
+            "evaluation": {**paper["evaluation"], "dtype": evaluation},
+        }
+        return memory_of(value, stage, name, **sections)
+
+    # The student's folder has another type than the teacher's, and trained students a third.
+    value = copy.deepcopy(paper)
+    value["models"]["qwen2-math-student"]["dtype"] = "float32"
+    teacher = ("rollout_teacher", "qwen2-math_")
+    student = ("rollout_student", "qwen2-math_shared")
+    for job in (teacher, student, ("score", "qwen2-math_")):
+        assert weights(*job, rollout="bfloat16") < weights(*job, rollout="float32")
+    assert weights(*teacher) == weights(*teacher, rollout="bfloat16")
+    assert weights(*student) == weights(*student, rollout="float32")
+    for system, kept in (("teacher", "bfloat16"), ("student", "float32"), ("askd", "float32")):
+        job = ("evaluate", f"qwen2-math_{system}_")
+        assert weights(*job) == weights(*job, evaluation=kept)
+        assert weights(*job, evaluation="bfloat16") < weights(*job, evaluation="float32")
+
+
+def test_what_a_server_runs_takes_no_gpu(configuration):
+    """Teachers and an untrained student; what is trained is sampled here."""
+
+    def config(*served):
+        servers = {name: {"base_url": "http://localhost/v1", "model": "m"} for name in served}
+        openai = {"engine": "openai", "openai": {"servers": servers}}
+        rollout = {**configuration["rollout"], **openai}
+        return tiny_config(configuration, rollout=rollout, rounds=2, gpus=1)
+
+    teachers = {pair["teacher"] for pair in configuration["pairs"].values()}
+    chosen = config(*teachers)
+    found = jobs_by_stage(chosen)
+    for job in (*found["rollout_teacher"], *found["score"]):
+        assert job.served and job.memory == job.operations == 0
+        assert vars(asked(chosen, job)) == {
+            "gpus": 0,
+            "threads": chosen.threads,
+            "memory_mb": chosen.memory_mb,
+            "minutes": chosen.runtime_minutes,
+        }
+    assert estimate(chosen, found["score"]).hours == 0
+    assert duration(chosen, found["score"][0]) == chosen.plan.devices["cpu-core"].start_seconds
+    assert [job.served for job in found["rollout_student"]] == [False, False]
+    first, second = jobs_by_stage(config(*teachers, "qwen2-math-student"))["rollout_student"]
+    assert first.served and first.memory == 0 and asked(chosen, first).gpus == 1
+    assert second.memory and second.sampling_transformers and not second.sampling
 
 
 def test_the_plan_needs_no_torch():

@@ -13,10 +13,10 @@ from askd.config import (
     PretrainedFromScratch,
     PrunedModel,
     WarmStartedModel,
+    key_of,
     validate,
 )
 from askd.errors import AskdError
-from askd.judge.key import key_of
 from askd.layout import MODEL_FILES, Layout, as_json, of_job, one_of, per_seed
 from askd.own_files import check_own_files
 from askd.provenance import digest
@@ -112,7 +112,7 @@ def check_judge_key():
         told = f'"key_variable": "{variable}"'
         if any(told in str(param) for job in jobs for param in job.params):
             try:
-                key_of(variable)
+                key_of(variable, "judge.key_variable")
             except AskdError as error:
                 sys.exit(f"error: {error}")
 

@@ -1,4 +1,4 @@
-"""What jobs ask a cluster for, as the workflow's `MODEL_JOB`, `LOADING_JOB` and `LIGHT_JOB` say."""
+"""What jobs ask a cluster for, as `MODEL_JOB`, `TEACHER_JOB` and others of the workflow say."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ class Asked:
 
 def asked(config: Config, job: Job) -> Asked:
     """What `job` asks for."""
-    if job.memory:
-        return Asked(config.gpus, config.threads, config.memory_mb, config.runtime_minutes)
+    if job.memory or job.served:
+        # A student's rollouts ask for a GPU in any round: no server has the trained ones.
+        gpus = 0 if job.served and job.stage != "rollout_student" else config.gpus
+        return Asked(gpus, config.threads, config.memory_mb, config.runtime_minutes)
     return Asked(
         gpus=0,
         threads=config.threads if job.stage == "grade" else 1,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from askd.config import Architecture, Lora
+from askd.config import Architecture, Lora, Vllm
 from askd.models.preflight import memory
 from askd.models.preflight.memory import Shape
 
@@ -118,6 +118,15 @@ def training(
 def sampling_memory(size: Size, batch: int, tokens: int, dtype: str) -> int:
     """Bytes of sampling a batch of at most T tokens each, as the check of pairs reckons."""
     return sum(memory.rollout_memory(size.shape, tokens, batch, dtype).values())
+
+
+def vllm_memory(size: Size, batch: int, tokens: int, vllm: Vllm, cache: int | None) -> int:
+    """Bytes that vLLM takes of each GPU, for a batch of at most T tokens each, as the check of
+    pairs reckons; `cache` bytes are taken whatever is needed, where they are set."""
+    parts = memory.vllm_memory(
+        size.shape, tokens, batch, vllm.dtype, vllm.tensor_parallel_size, cache
+    )
+    return sum(parts.values())
 
 
 def training_memory(

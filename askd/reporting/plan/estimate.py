@@ -31,12 +31,12 @@ def seconds(job: Job, device: Device, light: float, devices: int = 1) -> float:
     """Seconds of a job on `devices`: its start, and operations over the part of the peak.
 
     The operations of each kind are divided by peak_tflops times 10^12 times the kind's part. A job
-    that fetches or prunes a model starts as one that works with it, and all others without a model
-    take `light` seconds. Downloads, running programs, and all of the network but the judge
-    (`waiting`), are not reckoned.
+    that fetches or prunes a model, or has a server run it, starts as one that works with it, and
+    all others without a model take `light` seconds. Downloads, running programs, the work of such a
+    server, and all of the network but the judge (`waiting`), are not reckoned.
     """
     if not job.memory:
-        return device.start_seconds if job.stage in LOADING else light
+        return device.start_seconds if job.stage in LOADING or job.served else light
     peak = devices * device.peak_tflops * 1e12
     return device.start_seconds + sum(
         getattr(job, kind) / (peak * getattr(device, kind))

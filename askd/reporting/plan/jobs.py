@@ -18,6 +18,7 @@ from askd.config import (
     EndpointJudge,
     PretrainedFromScratch,
     PrunedModel,
+    Rollout,
     WarmStartedModel,
 )
 from askd.judge.position_check import PAIRS
@@ -54,11 +55,12 @@ class Job:
         sampling_transformers: operations of sampling within transformers.
         scoring: operations of forward passes over whole texts.
         training: operations of forward and backward passes.
-        memory: bytes on the device; 0 without a model.
+        memory: bytes on each device; 0 without a model.
         disk: bytes that stay on disk.
         state: bytes on disk while the job runs.
         judged: comparisons with a baseline answer.
         reckoned: whether the work of the job is known, beyond its start.
+        served: whether a server has the model, and does the work.
     """
 
     stage: str
@@ -75,6 +77,7 @@ class Job:
     state: float = 0
     judged: float = 0
     reckoned: bool = True
+    served: bool = False
 
     @property
     def operations(self) -> float:
@@ -204,7 +207,7 @@ class _Walk:
         )
 
     def dtype_of(self, name: str) -> str:
-        """The type of a model's weights in its folder."""
+        """The type of a model's weights in its folder; trained students are float32."""
         model = self.config.models[name]
         if isinstance(model, PrunedModel):
             return self.dtype_of(model.prune.model)
@@ -263,61 +266,71 @@ class _Walk:
         return self._prompts(where, steps) * samples
 
     def _sample(self, stage: str, name: str, where, responses: int, lengths) -> None:
-        teacher, student, _, rollout, _ = self._of(where)
+        rollout, own = self._of(where)[3], self.config.pairs[where.pair]
         self._with_models("preflight", where.pair, where.pair)
         method = self.layout.method_of(where)
         mixes = where.side == "student" and method is not None and method.policy is not None
-        models = [teacher] if where.side == "teacher" else [student]
-        models += [teacher] if mixes else []
+        is_trained = where.side == "student" and int(where.round) > 0
+        model = own.teacher if where.side == "teacher" else own.student
+        engine = "transformers" if mixes else self._engine(rollout, None if is_trained else model)
+        job = Job(
+            stage,
+            name,
+            where.pair,
+            sampled=responses * lengths.response,
+            disk=responses * lengths.response * ROLLOUT_BYTES,
+        )
+        if engine == "openai":
+            self._add_of_all_seeds(replace(job, served=True, reckoned=False))
+            return
+        kept = [(model, "float32" if is_trained else self.dtype_of(model))]
+        kept += [(own.teacher, self.dtype_of(own.teacher))] if mixes else []
+        models = [(self.inputs.size(name), rollout.dtype or dtype) for name, dtype in kept]
         work = sum(
-            costs.sampling(model, responses, lengths.prompt, lengths.response) for model in models
+            costs.sampling(size, responses, lengths.prompt, lengths.response) for size, _ in models
         )
-        vllm = rollout.engine == "vllm" and not mixes
         longest = lengths.prompt + rollout.max_new_tokens
-        dtype = rollout.vllm.dtype if vllm else self._pair_dtype(where.pair)
-        self._add_of_all_seeds(
-            Job(
-                stage,
-                name,
-                where.pair,
-                sampled=responses * lengths.response,
-                sampling=work if vllm else 0,
-                sampling_transformers=0 if vllm else work,
-                memory=sum(
-                    costs.sampling_memory(model, 1 if vllm else rollout.batch_size, longest, dtype)
-                    for model in models
-                )
-                + (self._cache(rollout) if vllm else 0),
-                disk=responses * lengths.response * ROLLOUT_BYTES,
+        if engine == "vllm":
+            ((size, _),) = models
+            memory = self._vllm_memory(size, rollout.batch_size, longest, rollout)
+            job = replace(job, sampling=work, memory=memory)
+        else:
+            memory = sum(
+                costs.sampling_memory(size, rollout.batch_size, longest, dtype)
+                for size, dtype in models
             )
-        )
+            job = replace(job, sampling_transformers=work, memory=memory)
+        self._add_of_all_seeds(job)
 
-    def _cache(self, rollout) -> float:
-        """Bytes of the key-value cache that vLLM takes at its start; on a GPU without `cache_gib`
-        whatever is left, and at least what one sequence needs."""
-        on_cpu = 0 if self.config.gpus else VLLM_CPU_CACHE_GIB
-        return (rollout.vllm.cache_gib or on_cpu) * GIB
+    def _engine(self, rollout: Rollout, model: str | None) -> str:
+        """What runs a model in the rollout and score stages; None is a trained student."""
+        if rollout.engine == "openai" and model not in rollout.openai.servers:
+            return "transformers"
+        return rollout.engine
 
-    def _pair_dtype(self, pair: str) -> str:
-        return self.dtype_of(self.config.pairs[pair].teacher)
+    def _vllm_memory(self, size: costs.Size, batch: int, tokens: int, rollout: Rollout) -> int:
+        """Bytes on each GPU. Without `cache_gib` the cache is whatever is left there, and at least
+        what one sequence needs; on a CPU it has a size of its own."""
+        cache_gib = rollout.vllm.cache_gib or (None if self.config.gpus else VLLM_CPU_CACHE_GIB)
+        cache = None if cache_gib is None else int(cache_gib * GIB)
+        return costs.vllm_memory(size, batch, tokens, rollout.vllm, cache)
 
     def _score(self, where, name: str, responses: int) -> None:
         teacher, _, lengths, rollout, training = self._of(where)
-        tokens = lengths.prompt + lengths.response
-        dtype = rollout.vllm.dtype if rollout.engine == "vllm" else self._pair_dtype(where.pair)
-        head = HEAD_COPIES * training.head_chunk * teacher.architecture.vocab_size * 4
-        weights = teacher.parameters * BYTES[dtype]
-        cache = self._cache(rollout) if rollout.engine == "vllm" else 0
-        self._add_of_all_seeds(
-            Job(
-                "score",
-                name,
-                where.pair,
-                scoring=costs.forward(teacher, responses, tokens),
-                memory=weights + head + cache,
-                disk=responses * lengths.response * SCORE_BYTES,
-            )
-        )
+        model = self.config.pairs[where.pair].teacher
+        job = Job("score", name, where.pair, disk=responses * lengths.response * SCORE_BYTES)
+        engine = self._engine(rollout, model)
+        if engine == "openai":
+            self._add_of_all_seeds(replace(job, served=True, reckoned=False))
+            return
+        if engine == "vllm":
+            longest = lengths.prompt + rollout.max_new_tokens
+            memory = self._vllm_memory(teacher, training.head_chunk, longest, rollout)
+        else:
+            head = HEAD_COPIES * training.head_chunk * teacher.architecture.vocab_size * 4
+            memory = teacher.parameters * BYTES[rollout.dtype or self.dtype_of(model)] + head
+        scoring = costs.forward(teacher, responses, lengths.prompt + lengths.response)
+        self._add_of_all_seeds(replace(job, scoring=scoring, memory=memory))
 
     def _train(self, where) -> None:
         for path in self.layout.train_tables(where).values():
@@ -385,14 +398,15 @@ class _Walk:
     def _evaluate(self, pair: str, system: str, task: str, split: str) -> None:
         config = self.config
         own = config.pairs[pair]
-        size = self.inputs.size(own.teacher if system == "teacher" else own.student)
+        model = own.teacher if system == "teacher" else own.student
+        size = self.inputs.size(model)
         levels = self.inputs.rows(task, split)
         items = sum(levels[b.level] for b in self.layout.benchmarks_of(task, split).values())
         seeds = 1 if system in UNTRAINED else config.seeds
         answers = items * (1 + config.evaluation.samples) * seeds
         lengths = self.inputs.lengths[task]
         longest = lengths.prompt + config.rollout.max_new_tokens
-        dtype = self._pair_dtype(pair) if system in UNTRAINED else "float32"
+        kept = self.dtype_of(model) if system in UNTRAINED else "float32"
         self._add(
             Job(
                 "evaluate",
@@ -402,7 +416,9 @@ class _Walk:
                 sampling_transformers=costs.sampling(
                     size, answers, lengths.prompt, lengths.response
                 ),
-                memory=costs.sampling_memory(size, config.rollout.batch_size, longest, dtype),
+                memory=costs.sampling_memory(
+                    size, config.rollout.batch_size, longest, config.evaluation.dtype or kept
+                ),
                 disk=answers * lengths.response * ROLLOUT_BYTES,
                 judged=answers if self._judges(task) else 0,
             )
@@ -420,17 +436,22 @@ class _Walk:
     def _reports(self) -> None:
         """Figures, tables and reports: what the workflow makes of all that was sampled."""
         config = self.config
-        light = [("table", name) for name in config.tables] + [("times", "all"), ("report", "all")]
+        light = [("table", name) for name in config.tables]
+        light += [("power", "all"), ("times", "all"), ("report", "all")]
+        if any(stage == "train" for stage, _ in self.jobs):
+            light.append(("budget", "all"))
         if any(table.paper for table in config.tables.values()):
-            light += [("claims", "all"), ("theory", "all")]
+            light += [("claims", "all"), ("contrast", "all"), ("theory", "all")]
         if any(self.layout.table_audit(SimpleNamespace(table=name)) for name in config.tables):
             light.append(("sandbox_audit", "all"))
         if config.figures is not None:
             self._with_models("figures_data", "all", config.figures.pair)
             light.append(("figures", "all"))
         if config.estimators is not None:
-            self._with_models("variance", "all", config.estimators.pair)
-            light.append(("curves", "all"))
+            for pair in config.estimators.pairs:
+                self._with_models("variance_data", pair, pair)
+                light.append(("curves", pair))
+            light.append(("variance", "all"))
         for stage, name in light:
             self._add(Job(stage, name, reckoned=False))
 

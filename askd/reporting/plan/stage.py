@@ -23,8 +23,8 @@ ABOUT = (
     "hours from the part of the peak that each kind of work is assumed to reach (`plan` in the "
     "configuration), memory of models and texts, and a guess at that of the process. The work of "
     "checks of pairs, figures, gradient variance, tables and reports takes minutes and is not "
-    "reckoned; nor is the running of programs. What each job asks a cluster for is in "
-    "plan_jobs.csv."
+    "reckoned; nor is the running of programs, or what servers do for `rollout.engine: openai`. "
+    "What each job asks a cluster for is in plan_jobs.csv."
 )
 
 
