@@ -120,7 +120,10 @@ def check_judge_key():
 def check_gpus():
     """Stop a run whose jobs would get fewer GPUs than they ask for: Snakemake would cap them."""
     limit = workflow.global_resources.get("gpu")
-    if limit is None or not any("gpu" in job.rule.resources for job in workflow.dag.needrun_jobs()):
+    # Without a profile Snakemake knows the resource from the rules, and has no limit of it.
+    if limit is None or limit.value is None:
+        return
+    if not any("gpu" in job.rule.resources for job in workflow.dag.needrun_jobs()):
         return
     if limit.value < CONFIG.gpus:
         sys.exit(
