@@ -176,6 +176,9 @@ def results(settings, tmp_path):
             ]
         ),
         "figures/captions.md": "**Figure 1.** One & only,\np > q.\n\n**Figure 2.** Another.\n",
+        "tables/power.csv": "table,pair,metric,benchmark,items,seeds,comparisons,half_width_median,"
+        "half_width_largest,resolved,seeds_needed,items_needed\n"
+        "table2,qwen2-math,greedy,average,600,3,7,4.25,6.5,2,12,more seeds\n",
         "tables/theory.csv": "id,statement,verdict,numbers,instead,command\n"
         "Eq. 2,It is so,holds,0 < 1,,c\nEq. 3,So it is,does not hold,1 > 0,another,c\n",
         "tables/sandbox_audit.csv": "name,category,expected,status,violations\n"
@@ -267,7 +270,11 @@ def test_what_was_found_is_shown(results, write, settings):
         "0.5 [0.25, ∞]",
         "Qwen2-Math-1.5B, student untrained: 25.0 %",
         "Qwen2-Math-1.5B, student trained by DistiLLM-2: 25.0 %",
-        "Training curves on Qwen2-Math-7B-Inst → Qwen2-Math-1.5B.",
+        *(
+            f"Training curves on {settings.pairs[pair].label}."
+            for pair in settings.estimators.pairs
+        ),
+        "greedy AVG. 600 7 4.2 6.5 2 of 7 12 more seeds",
         "61.2 [60.0, 62.0]",
         "A note of the tests.",
         "61.5",
