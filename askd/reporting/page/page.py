@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from askd.artifacts import write_text
 from askd.reporting.headings import in_order, table_heading
 from askd.reporting.markdown import grid
-from askd.reporting.page import provenance, results, words
+from askd.reporting.page import pictures, provenance, results, words
 from askd.reporting.page.blocks import Bullets, Grid, Section
 from askd.reporting.page.settings import PageSettings
 
@@ -42,8 +42,8 @@ def report(settings: PageSettings, output: Path) -> None:
         "one method against another": results.contrast(settings),
         **tables,
         "power": results.power(settings),
-        "figures": results.figures(settings),
-        "training curves": results.curves(settings),
+        "figures": pictures.figures(settings),
+        "training curves": pictures.curves(settings),
         "gradient variance": results.gradient_variance(settings),
         "the paper's statements": results.theory(settings),
         "choice of settings": results.sweep(settings),

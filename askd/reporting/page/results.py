@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from askd.errors import AskdError
 from askd.reporting import contrast_text
@@ -25,21 +23,18 @@ from askd.reporting.page.blocks import (
     Folded,
     Grid,
     Paragraph,
-    Picture,
     Raw,
     Section,
 )
+from askd.reporting.page.files import from_csv, root
 from askd.reporting.page.settings import PageSettings
-from askd.reporting.page.svg import inline
 from askd.reporting.power import HEADINGS as POWER_HEADINGS
 from askd.reporting.power import READING as POWER_READING
 from askd.reporting.power import Row as PowerRow
 from askd.reporting.power import cells as power_cells
-from askd.reporting.publish import paragraph_of
 from askd.reporting.sweep_table import Tried, notes, pair_grid, read_sweep
 from askd.reporting.times import read_whole_run
 
-_PICTURES = ("figure1", "figure2")
 _CLAIM_NOTES = (
     "Effects are percentage points of accuracy, positive as claimed, with the 95 % confidence "
     "interval over training seeds and items; of `more than`, differences of two such differences. "
@@ -106,7 +101,7 @@ def claims(settings: PageSettings) -> Section | None:
             ],
         )
 
-    return _from_csv(_root(settings) / "claims.csv", section)
+    return from_csv(root(settings) / "claims.csv", section)
 
 
 def contrast(settings: PageSettings) -> Section | None:
@@ -130,12 +125,12 @@ def contrast(settings: PageSettings) -> Section | None:
             ],
         )
 
-    return _from_csv(_root(settings) / f"{contrast_text.FILE}.csv", section)
+    return from_csv(root(settings) / f"{contrast_text.FILE}.csv", section)
 
 
 def table(settings: PageSettings, name: str) -> Section | None:
     """A table of the paper, from the page that its stage wrote."""
-    path = _root(settings) / "tables" / f"{name}.html"
+    path = root(settings) / "tables" / f"{name}.html"
     if not path.is_file():
         return None
     text = path.read_text(encoding="utf-8")
@@ -175,38 +170,7 @@ def power(settings: PageSettings) -> Section | None:
             "power", "What the tables resolve", [Bullets(POWER_READING), Folded("By table", grids)]
         )
 
-    return _from_csv(_root(settings) / "tables" / "power.csv", section)
-
-
-def figures(settings: PageSettings) -> Section | None:
-    """Figures 1 and 2, with the captions that their stage wrote."""
-    folder = _root(settings) / "figures"
-    found = [name for name in _PICTURES if (folder / f"{name}.svg").is_file()]
-    if settings.figures_pair is None or not found:
-        return None
-    captions = {
-        name: _inline_markdown(paragraph_of(folder / "captions.md", name)) for name in _PICTURES
-    }
-    pair = settings.pairs[settings.figures_pair].label
-    return Section(
-        "figures",
-        "Figures",
-        [
-            Paragraph(f"The outputs are those of {pair}."),
-            *(_picture(folder / f"{name}.svg", name, captions[name]) for name in found),
-        ],
-    )
-
-
-def curves(settings: PageSettings) -> Section | None:
-    """What the methods logged while they trained."""
-    pairs = settings.estimators.pairs if settings.estimators else []
-    pictures = [
-        _picture(path, f"curves-{pair}", f"Training curves on {settings.pairs[pair].label}.")
-        for pair in pairs
-        if (path := _root(settings) / "figures" / f"curves-{pair}.svg").is_file()
-    ]
-    return Section("curves", "Training curves", pictures) if pictures else None
+    return from_csv(root(settings) / "tables" / "power.csv", section)
 
 
 def gradient_variance(settings: PageSettings) -> Section | None:
@@ -244,7 +208,7 @@ def gradient_variance(settings: PageSettings) -> Section | None:
 
     if settings.estimators is None:
         return None
-    return _from_csv(_root(settings) / "tables" / "gradient_variance.csv", section)
+    return from_csv(root(settings) / "tables" / "gradient_variance.csv", section)
 
 
 def theory(settings: PageSettings) -> Section | None:
@@ -276,12 +240,12 @@ def theory(settings: PageSettings) -> Section | None:
             ],
         )
 
-    return _from_csv(_root(settings) / "tables" / "theory.csv", section)
+    return from_csv(root(settings) / "tables" / "theory.csv", section)
 
 
 def sweep(settings: PageSettings) -> Section | None:
     """All tries of the sweep, the chosen ones marked."""
-    path = _root(settings) / "tables" / "sweep.csv"
+    path = root(settings) / "tables" / "sweep.csv"
     if settings.sweep is None or not path.is_file():
         return None
     rows = read_sweep(path)
@@ -322,12 +286,12 @@ def budget(settings: PageSettings) -> Section | None:
                 grids.append(Grid(pair.label, HEADINGS_OF_BUDGET, own))
         return Section("budget", "What a training step uses", [*grids, Bullets(READING_OF_BUDGET)])
 
-    return _from_csv(_root(settings) / "tables" / "budget.csv", section)
+    return from_csv(root(settings) / "tables" / "budget.csv", section)
 
 
 def sandbox(settings: PageSettings) -> Section | None:
     """What the sandbox withstood, by kind of program."""
-    path = _root(settings) / "tables" / "sandbox_audit.csv"
+    path = root(settings) / "tables" / "sandbox_audit.csv"
 
     def section(rows: list[dict[str, str]]) -> Section:
         kinds = dict.fromkeys(row["category"] for row in rows)
@@ -353,7 +317,7 @@ def sandbox(settings: PageSettings) -> Section | None:
 
     if not any(task.grader == "code" for task in settings.tasks.values()):
         return None
-    return _from_csv(path, section)
+    return from_csv(path, section)
 
 
 def times(settings: PageSettings) -> Section | None:
@@ -362,43 +326,16 @@ def times(settings: PageSettings) -> Section | None:
     def section(rows: list[dict[str, str]]) -> Section:
         header = ("Stage", "Jobs", "Seconds", "Seconds per job", "Largest memory, MB")
         grid = Grid("Time and memory", header, [tuple(row.values()) for row in rows])
-        notes = read_whole_run(_root(settings) / "times.json").notes
+        notes = read_whole_run(root(settings) / "times.json").notes
         return Section("times", "Time per stage", [grid, Bullets(notes)])
 
-    return _from_csv(_root(settings) / "times.csv", section)
-
-
-def _root(settings: PageSettings) -> Path:
-    return Path(settings.results)
-
-
-def _from_csv(path: Path, section: Callable[[list[dict[str, str]]], Section]) -> Section | None:
-    if not path.is_file():
-        return None
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    if not rows:
-        raise AskdError(f"{path}: no rows; make the table again.")
-    try:
-        return section(rows)
-    except (KeyError, TypeError, ValueError) as error:
-        raise AskdError(f"{path}: not the table that its stage writes ({error!r}).") from error
+    return from_csv(root(settings) / "times.csv", section)
 
 
 def _counted(caption: str, counts: Counter[str], order: Sequence[str]) -> Grid:
     """How often each verdict fell."""
     rows = [(verdict, str(counts[verdict])) for verdict in order if counts[verdict]]
     return Grid(caption, ("Verdict", "Number"), [*rows, ("all", str(counts.total()))])
-
-
-def _picture(path: Path, name: str, caption: str | Markup) -> Picture:
-    described_by = f"{name}-caption"
-    return Picture(Markup(inline(path, name, described_by)), caption, described_by)
-
-
-def _inline_markdown(text: str) -> Markup:
-    """Emphasis of a paragraph that this project wrote."""
-    return Markup(re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", str(escape(text))))
 
 
 def _tried(entry: str | Tried | None) -> str | Markup:
