@@ -187,6 +187,7 @@ def _summary(
         "sandbox": None,  # no program is run
         "judge": None,
         "reward": {"greedy": _mean(item["reward"] for item in items)},
+        "pass_at_k": {"1": _mean(item["correct"] for item in items)},
         "cut_at_max_new_tokens": {
             "greedy": _mean(item["finish_reason"] == LENGTH for item in items)
         },

@@ -141,17 +141,19 @@ def evaluated(monkeypatch, tmp_path):
     return run
 
 
-def test_items_and_summary_of_a_task(evaluated, tmp_path):
+def test_items_and_summary_of_a_task(evaluated, tmp_path, is_complete):
     results = returned(gsm8k=GSM8K)
     summary, (loaded, asked), model = evaluated(results, limit=3)
     assert loaded == (tmp_path, "transformers", "auto", 2, None)
     assert asked == ("gsm8k", model, 8, True, 3, "manager")
     assert model.closed
+    assert is_complete(summary)
     assert summary["tool"] == {"name": "lm-eval", "version": "7.7"}
     assert summary["task_versions"] == {"gsm8k": 3.0} and summary["fewshot"] == {"gsm8k": 5}
     assert summary["task_hash"] == {"gsm8k": "6 samples"}
     assert summary["counted"] == {"gsm8k": ["exact_match", "flexible-extract"]}
     assert summary["reward"]["greedy"] == pytest.approx(2 / 3)
+    assert summary["pass_at_k"] == {"1": pytest.approx(2 / 3)}
     assert summary["parse_failures"]["greedy"] == pytest.approx(1 / 3)
     assert summary["read_by"] == {"gsm8k": "lm-eval's filter"}
     assert summary["max_new_tokens"] == 8
