@@ -129,9 +129,9 @@ def test_help_lists_every_stage(askd_command):
     text = askd_command("--help").stdout
     stages = (
         "check prompts pretrain fetch prune warm-start schedule rollout score grade project train "
-        "evaluate table tune claims contrast power figures-data figures variance-data variance "
-        "curves budget theory audit times sweep-table report publish evalplus-problems evalplus "
-        "schema"
+        "evaluate table tune claims contrast power answers figures-data figures variance-data "
+        "variance curves budget theory audit times sweep-table report publish evalplus-problems "
+        "evalplus schema"
     )
     for stage in stages.split():
         assert re.search(rf"\b{stage}\b", text)

@@ -94,6 +94,19 @@ def power(
 
 
 @app.command()
+def answers(
+    settings: Settings,
+    output: Annotated[Path, option("Files to write, without their endings csv and md.")],
+) -> None:
+    """Write how many answers could not be read, and how the judge did, for every score."""
+    from askd.config import validated_json
+    from askd.reporting.answers import AnswersSettings
+    from askd.reporting.answers import answers as run
+
+    run(validated_json(AnswersSettings, settings), output)
+
+
+@app.command()
 def tune(
     settings: Settings,
     tries: Annotated[Path, option("CSV file to write: every try.")],

@@ -179,6 +179,9 @@ def results(settings, tmp_path):
         "tables/power.csv": "table,pair,metric,benchmark,items,seeds,comparisons,half_width_median,"
         "half_width_largest,resolved,seeds_needed,items_needed\n"
         "table2,qwen2-math,greedy,average,600,3,7,4.25,6.5,2,12,more seeds\n",
+        "tables/answers.csv": "pair,system,metric,benchmark,unread,too_slow,k,pass_at_k,"
+        "inconsistent,invalid,first_position,length_controlled\n"
+        "qwen2-math,gkd,sampled,arithmetic-easy,1.25,0.50,4,81.25,,,,\n",
         "tables/theory.csv": "id,statement,verdict,numbers,instead,command\n"
         "Eq. 2,It is so,holds,0 < 1,,c\nEq. 3,So it is,does not hold,1 > 0,another,c\n",
         "tables/sandbox_audit.csv": "name,category,expected,status,violations\n"
@@ -275,6 +278,7 @@ def test_what_was_found_is_shown(results, write, settings):
             for pair in settings.estimators.pairs
         ),
         "greedy AVG. 600 7 4.2 6.5 2 of 7 12 more seeds",
+        "GKD sampled GSM8K 1.25 0.50 81.25 (k = 4)",
         "61.2 [60.0, 62.0]",
         "A note of the tests.",
         "61.5",

@@ -109,6 +109,7 @@ REPORTED = {
     "claims": rules.claims.output if PAGE_PAPER else [],
     "contrast": rules.contrast.output if PAGE_PAPER else [],
     "power": rules.power.output,
+    "answers": rules.answers.output,
     "theory": rules.theory.output if PAGE_PAPER else [],
     "figures": rules.figures.output if CONFIG.figures else [],
     "variance": rules.variance.output if CONFIG.estimators else [],

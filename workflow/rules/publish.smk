@@ -45,6 +45,7 @@ PUBLISHED_PARTS = [
         for name in in_order(CONFIG.tables)
     ),
     Part(name="power", path=rules.power.output[1]),
+    Part(name="answers", path=rules.answers.output[1]),
     *PUBLISHED_FIGURES,
     *([Part(name="gradient-variance", path=rules.variance.output[1])] if CONFIG.estimators else []),
     *([Part(name="theory", path=rules.theory.output[1])] if PAGE_PAPER else []),

@@ -65,6 +65,41 @@ rule power:
         " > {log} 2>&1"
 
 
+rule answers:
+    input:
+        expand(f"{LAYOUT.root}/tables/{{table}}.csv", table=CONFIG.tables),
+    output:
+        multiext(f"{LAYOUT.root}/tables/answers", ".csv", ".md"),
+    log:
+        f"{LAYOUT.logs}/answers.log",
+    benchmark:
+        f"{LAYOUT.benchmarks}/answers/all.tsv"
+    conda:
+        "../../envs/report.yaml"
+    resources:
+        **LIGHT_JOB,
+    params:
+        settings=as_json(
+            {
+                "tables": CONFIG.tables,
+                "pairs": {name: pair.label for name, pair in CONFIG.pairs.items()},
+                "benchmarks": {
+                    name: benchmark.label for name, benchmark in CONFIG.benchmarks.items()
+                },
+                "methods": {name: method.label for name, method in CONFIG.methods.items()},
+                "seeds": CONFIG.seeds,
+                "results": LAYOUT.root,
+            }
+        ),
+        output=subpath(output[0], strip_suffix=".csv"),
+        code=digest("askd.reporting.answers"),
+    message:
+        "Answers that were not read, and how the judge did"
+    shell:
+        "python -m askd answers --settings {params.settings:q} --output {params.output}"
+        " > {log} 2>&1"
+
+
 rule sandbox_audit:
     output:
         multiext(f"{LAYOUT.root}/tables/sandbox_audit", ".csv", ".md"),

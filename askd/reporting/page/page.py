@@ -42,6 +42,7 @@ def report(settings: PageSettings, output: Path) -> None:
         "one method against another": results.contrast(settings),
         **tables,
         "power": results.power(settings),
+        "unread answers": results.answers(settings),
         "figures": pictures.figures(settings),
         "training curves": pictures.curves(settings),
         "gradient variance": results.gradient_variance(settings),

@@ -11,6 +11,10 @@ from markupsafe import Markup
 
 from askd.errors import AskdError
 from askd.reporting import contrast_text
+from askd.reporting.answers import HEADINGS as ANSWERS_HEADINGS
+from askd.reporting.answers import JUDGED as ANSWERS_JUDGED
+from askd.reporting.answers import RATES as ANSWERS_RATES
+from askd.reporting.answers import READING as ANSWERS_READING
 from askd.reporting.budget import HEADINGS as HEADINGS_OF_BUDGET
 from askd.reporting.budget import READING as READING_OF_BUDGET
 from askd.reporting.captions import audit_note
@@ -171,6 +175,38 @@ def power(settings: PageSettings) -> Section | None:
         )
 
     return from_csv(root(settings) / "tables" / "power.csv", section)
+
+
+def answers(settings: PageSettings) -> Section | None:
+    """What became of answers beside right and wrong, a grid for each pair."""
+
+    def section(rows: list[dict[str, str]]) -> Section:
+        names = {name: method.label for name, method in settings.methods.items()}
+        grids = []
+        for pair in dict.fromkeys(row["pair"] for row in rows):
+            own = [row for row in rows if row["pair"] == pair]
+            judged = any(row["inconsistent"] for row in own)
+            header = ANSWERS_HEADINGS + ANSWERS_JUDGED if judged else ANSWERS_HEADINGS
+            lines = [
+                (
+                    names.get(row["system"], row["system"]),
+                    row["metric"],
+                    settings.benchmarks[row["benchmark"]].label,
+                    row["unread"],
+                    row["too_slow"],
+                    f"{row['pass_at_k']} (k = {row['k']})" if row["k"] else "",
+                    *(row[name] for name in ANSWERS_RATES),
+                )[: len(header)]
+                for row in own
+            ]
+            grids.append(Grid(settings.pairs[pair].label, header, lines))
+        return Section(
+            "answers",
+            "Unread answers and judges",
+            [Bullets(ANSWERS_READING), Folded("By pair", grids)],
+        )
+
+    return from_csv(root(settings) / "tables" / "answers.csv", section)
 
 
 def gradient_variance(settings: PageSettings) -> Section | None:

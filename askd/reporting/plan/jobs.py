@@ -437,7 +437,7 @@ class _Walk:
         """Figures, tables and reports: what the workflow makes of all that was sampled."""
         config = self.config
         light = [("table", name) for name in config.tables]
-        light += [("power", "all"), ("times", "all"), ("report", "all")]
+        light += [(name, "all") for name in ("power", "answers", "times", "report")]
         if any(stage == "train" for stage, _ in self.jobs):
             light.append(("budget", "all"))
         if any(table.paper for table in config.tables.values()):
