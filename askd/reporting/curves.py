@@ -90,7 +90,8 @@ def curves(settings: CurvesSettings, output: Path) -> None:
     for method in settings.methods:
         logs = [_log(settings, method, seed) for seed in range(settings.seeds)]
         drawn += _curves(method, logs)
-    write_text(output.with_suffix(".csv"), _csv(drawn))
+    # A pair's name may have a dot in it.
+    write_text(output.with_name(f"{output.name}.csv"), _csv(drawn))
     _draw(drawn, settings, output)
 
 
@@ -164,7 +165,7 @@ def _draw(drawn: list[Curve], settings: CurvesSettings, output: Path) -> None:
             ("svg", {"Date": None, "Creator": None}),
             ("png", {"Software": None}),
         ):
-            with atomic_path(output.with_suffix(f".{ending}")) as temporary:
+            with atomic_path(output.with_name(f"{output.name}.{ending}")) as temporary:
                 figure.savefig(temporary, format=ending, dpi=200, metadata=metadata)
 
 

@@ -96,6 +96,13 @@ def test_equal_logs_give_equal_bytes(draw):
         assert first.with_suffix(ending).read_bytes() == second.with_suffix(ending).read_bytes()
 
 
+def test_a_dot_in_a_pairs_name_is_no_ending(draw):
+    folder = draw("curves-qwen2.5-math").parent
+    assert sorted(path.name for path in folder.iterdir()) == [
+        f"curves-qwen2.5-math.{ending}" for ending in ("csv", "png", "svg")
+    ]
+
+
 def test_one_seed_has_no_band(draw):
     output = draw(seeds=1)
     table = pd.read_csv(output.with_suffix(".csv"))
