@@ -20,7 +20,8 @@ from askd.reporting.plan.asked import asked
 from askd.reporting.plan.costs import Size
 from askd.reporting.plan.estimate import duration, estimate, judge_price, seconds
 from askd.reporting.plan.inputs import Inputs
-from askd.reporting.plan.jobs import Job, jobs_of
+from askd.reporting.plan.job import Job
+from askd.reporting.plan.jobs import jobs_of
 from askd.reporting.plan.stage import plan
 
 ROOT = Path(__file__).resolve().parents[2]

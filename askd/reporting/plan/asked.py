@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from askd.config import Config
-from askd.reporting.plan.jobs import LOADING, Job
+from askd.reporting.plan.job import LOADING, Job
 
 
 @dataclass(frozen=True)

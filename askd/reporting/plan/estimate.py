@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from askd.config import Config, Device, EndpointJudge
 from askd.reporting.plan.inputs import Inputs
-from askd.reporting.plan.jobs import LOADING, Job
+from askd.reporting.plan.job import LOADING, Job
 
 # A judge is asked in both orders. Its prompt holds the question, both answers and the instructions.
 ORDERS, JUDGE_WORDS = 2, 250

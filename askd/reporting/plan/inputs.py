@@ -32,7 +32,7 @@ UNKNOWN_PROMPT = 256
 
 
 class Inputs:
-    """Sizes of models, and lengths and numbers of prompts, of a configuration.
+    """Models and prompts of a configuration: sizes, types, lengths, numbers, and who grades.
 
     Args:
         config: the configuration.
@@ -84,6 +84,13 @@ class Inputs:
             "there, from its config.json."
         )
 
+    def dtype_of(self, name: str) -> str:
+        """The type of a model's weights in its folder; trained students are float32."""
+        model = self.config.models[name]
+        if isinstance(model, PrunedModel):
+            return self.dtype_of(model.prune.model)
+        return getattr(model, "dtype", None) or "float32"
+
     @cached_property
     def lengths(self) -> dict[str, Lengths]:
         """Mean lengths of each task: as configured, measured on generated prompts, or a bound."""
@@ -112,6 +119,15 @@ class Inputs:
         if (task, split) not in self._rows:
             self._rows[task, split] = self._count(task, split)
         return self._rows[task, split]
+
+    def prompts(self, pair: str, steps: int) -> int:
+        """Distinct prompts of so many steps of a pair's training; raises as `rows`."""
+        known = sum(self.rows(self.config.pairs[pair].task, "train").values())
+        return min(steps * self.config.section("training", pair).prompts_per_step, known)
+
+    def is_judged(self, task: str) -> bool:
+        """Whether a judge compares the answers to a task."""
+        return self.config.tasks[task].grader == "judge"
 
     def _count(self, name: str, split: str) -> dict[str, int]:
         task = self.config.tasks[name]

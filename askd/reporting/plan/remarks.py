@@ -8,7 +8,7 @@ from askd.config import Config, DatasetTask, Device, ModelFromSource
 from askd.reporting.plan.asked import asked
 from askd.reporting.plan.estimate import duration, estimate, hours, judge_price
 from askd.reporting.plan.inputs import Inputs
-from askd.reporting.plan.jobs import GIB, Job
+from askd.reporting.plan.job import GIB, Job
 from askd.reporting.plan.text import number
 
 # Where an estimate comes nearer to the memory of a device, the job may not fit.

@@ -13,7 +13,8 @@ from askd.reporting.markdown import grid
 from askd.reporting.plan.asked import asked
 from askd.reporting.plan.estimate import Estimate, duration, estimate
 from askd.reporting.plan.inputs import Inputs
-from askd.reporting.plan.jobs import GIB, Job, jobs_of
+from askd.reporting.plan.job import GIB, Job
+from askd.reporting.plan.jobs import jobs_of
 from askd.reporting.plan.remarks import remarks
 from askd.reporting.plan.text import number
 from askd.reporting.times import StageTime, measured
