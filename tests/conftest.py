@@ -217,6 +217,17 @@ def configuration() -> dict:
 
 
 @pytest.fixture(scope="session")
+def paper() -> dict:
+    """config/paper.yaml over the methods, as plain data."""
+    methods = yaml.safe_load((ROOT / "config/methods.yaml").read_text())["methods"]
+    value = yaml.safe_load((ROOT / "config/paper.yaml").read_text())
+    for name, changes in value["methods"].items():
+        for key, part in changes.items():
+            methods[name][key] = {**methods[name][key], **part}
+    return {**value, "methods": methods}
+
+
+@pytest.fixture(scope="session")
 def methods(configuration: dict) -> dict[str, Method]:
     """The methods of config/methods.yaml by name."""
     return {

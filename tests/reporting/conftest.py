@@ -1,9 +1,20 @@
-"""Two small pairs with hand-made answers, and a table over them."""
+"""Two small pairs with hand-made answers and a table over them, and a run of one training."""
+
+import copy
 
 import pytest
 
 from askd.artifacts import ITEMS, table_from_rows, write_table
-from askd.config import Benchmark, Method, NllTerm, Pair, SampledSkewTerm, Table
+from askd.config import (
+    Benchmark,
+    Config,
+    Method,
+    NllTerm,
+    Pair,
+    SampledSkewTerm,
+    Table,
+    validate,
+)
 from askd.reporting.table import build
 
 PAIRS = {
@@ -121,3 +132,28 @@ class SmallTable:
 @pytest.fixture
 def small(tmp_path):
     return SmallTable(tmp_path)
+
+
+@pytest.fixture
+def tiny_config(configuration):
+    """Makes a configuration of one training of one seed; keywords change it."""
+
+    def make(**changes):
+        value = copy.deepcopy(configuration)
+        value |= {
+            "seeds": 1,
+            "rounds": 1,
+            "sweep": None,
+            "figures": None,
+            "estimators": None,
+            "tuned": {},
+        }
+        table = {
+            **value["tables"]["table2"],
+            "pairs": ["qwen2-math"],
+            "systems": ["student", "askd"],
+        }
+        value["tables"] = {"table2": table}
+        return validate(Config, value | changes, "test")
+
+    return make
