@@ -6,8 +6,6 @@ itself. Each evaluation's summary.json has the rates; here they are beside each 
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -21,6 +19,7 @@ from pydantic import Field, PositiveInt
 from askd.artifacts import write_text
 from askd.config import Strict, Table
 from askd.errors import AskdError
+from askd.reporting.csv_text import csv_text
 from askd.reporting.markdown import grid
 from askd.reporting.outcomes import METRICS, UNTRAINED
 
@@ -73,11 +72,9 @@ def answers(settings: AnswersSettings, output: Path) -> None:
         AskdError: a summary is missing or malformed.
     """
     rows = list(_rows(settings))
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(field.name for field in fields(Row))
-    writer.writerows([_plain(value) for value in astuple(row)] for row in rows)
-    write_text(output.with_suffix(".csv"), text.getvalue())
+    columns = [field.name for field in fields(Row)]
+    cells = ([_plain(value) for value in astuple(row)] for row in rows)
+    write_text(output.with_suffix(".csv"), csv_text(columns, cells))
     write_text(output.with_suffix(".md"), _markdown(settings, rows))
 
 

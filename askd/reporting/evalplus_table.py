@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +13,7 @@ from askd.artifacts import PROGRAM_ITEMS, read_table, write_text
 from askd.config import EvalPlusName, Strict
 from askd.errors import AskdError
 from askd.evaluation.stats import interval
+from askd.reporting.csv_text import csv_text
 from askd.reporting.markdown import grid
 
 
@@ -58,11 +57,7 @@ def write(settings: EvalPlusTableSettings, output: Path) -> None:
         AskdError: the seeds of a system were asked different items.
     """
     scores = list(_scores(settings))
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(Score._fields)
-    writer.writerows(scores)
-    write_text(output.with_suffix(".csv"), text.getvalue())
+    write_text(output.with_suffix(".csv"), csv_text(Score._fields, scores))
     rows = [
         [
             *map(str, one[:6]),

@@ -3,8 +3,6 @@ our runner where it has answered the same benchmark, and how long lm-eval took."
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +14,7 @@ from askd.artifacts import ITEMS, read_table, write_text
 from askd.config import Strict
 from askd.errors import AskdError
 from askd.evaluation.stats import interval
+from askd.reporting.csv_text import csv_text
 from askd.reporting.markdown import grid
 from askd.reporting.times import measured
 
@@ -55,11 +54,7 @@ def write(settings: LmEvalTableSettings, benchmarks: Path, output: Path) -> None
         AskdError: the seeds of a system were asked different items.
     """
     scores = list(_scores(settings))
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(Score._fields)
-    writer.writerows(scores)
-    write_text(output.with_suffix(".csv"), text.getvalue())
+    write_text(output.with_suffix(".csv"), csv_text(Score._fields, scores))
     headings = ("pair", "system", "task", "seeds", "items", "pass@1 [95 %]", "ours", "equal")
     markdown = grid(headings, [_cells(score) for score in scores])
     title = "# Scores by lm-eval\n\nlm-eval itself prompted, sampled greedily and graded."

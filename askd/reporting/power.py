@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass, fields
@@ -16,6 +14,7 @@ from askd.artifacts import write_text
 from askd.config import Strict, Table
 from askd.evaluation.power import items_needed, seeds_needed
 from askd.evaluation.stats import average_paired_difference
+from askd.reporting.csv_text import csv_text
 from askd.reporting.markdown import grid
 from askd.reporting.outcomes import METRICS, UNTRAINED, load
 from askd.reporting.paper_numbers import AVERAGE
@@ -83,14 +82,12 @@ def power(settings: PowerSettings, output: Path) -> None:
         AskdError: outcomes are missing or do not fit together (`askd.reporting.outcomes.load`).
     """
     rows = list(_rows(settings))
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(field.name for field in fields(Row))
-    writer.writerows(
+    columns = [field.name for field in fields(Row)]
+    lines = (
         [f"{value:.2f}" if isinstance(value, float) else value for value in astuple(row)]
         for row in rows
     )
-    write_text(output.with_suffix(".csv"), text.getvalue())
+    write_text(output.with_suffix(".csv"), csv_text(columns, lines))
     write_text(output.with_suffix(".md"), _markdown(settings, rows))
 
 
