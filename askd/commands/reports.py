@@ -87,10 +87,10 @@ def power(
 ) -> None:
     """Write which differences the tables resolve, and what a smaller one would take."""
     from askd.config import validated_json
-    from askd.reporting.power import PowerSettings
     from askd.reporting.power import power as run
+    from askd.reporting.tables_settings import TablesSettings
 
-    run(validated_json(PowerSettings, settings), output)
+    run(validated_json(TablesSettings, settings), output)
 
 
 @app.command()

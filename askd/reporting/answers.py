@@ -14,14 +14,14 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
 from askd.artifacts import write_text
-from askd.config import Strict, Table
 from askd.errors import AskdError
 from askd.reporting.csv_text import csv_text
 from askd.reporting.markdown import grid
 from askd.reporting.outcomes import METRICS, UNTRAINED
+from askd.reporting.tables_settings import TablesSettings
 
 HEADINGS = ("System", "Answers", "Benchmark", "Unread", "Too slow", "pass@k")
 JUDGED = ("Contradicted", "Invalid", "First place", "Win rate, by length")
@@ -36,15 +36,10 @@ READING = (
 )
 
 
-class AnswersSettings(Strict):
+class AnswersSettings(TablesSettings):
     """What the stage reads of the configuration."""
 
-    tables: dict[str, Table] = Field(description="The tables of this run.")
-    pairs: dict[str, str] = Field(description="Labels of the pairs.")
-    benchmarks: dict[str, str] = Field(description="Labels of the benchmarks.")
     methods: dict[str, str] = Field(description="Labels of the methods.")
-    seeds: PositiveInt = Field(description="Number of seeds of each method.")
-    results: str = Field(description="Folder of the scale's results.")
 
 
 @dataclass(frozen=True)

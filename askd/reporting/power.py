@@ -8,16 +8,15 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 import numpy as np
-from pydantic import Field, PositiveInt
 
 from askd.artifacts import write_text
-from askd.config import Strict, Table
 from askd.evaluation.power import items_needed, seeds_needed
 from askd.evaluation.stats import average_paired_difference
 from askd.reporting.csv_text import csv_text
 from askd.reporting.markdown import grid
 from askd.reporting.outcomes import METRICS, UNTRAINED, load
 from askd.reporting.paper_numbers import AVERAGE
+from askd.reporting.tables_settings import TablesSettings
 
 DIFFERENCE = 3.0
 """Percentage points that a table should tell from chance."""
@@ -47,16 +46,6 @@ READING = (
 )
 
 
-class PowerSettings(Strict):
-    """What the power stage reads of the configuration."""
-
-    tables: dict[str, Table] = Field(description="The tables of this run.")
-    pairs: dict[str, str] = Field(description="Labels of the pairs.")
-    benchmarks: dict[str, str] = Field(description="Labels of the benchmarks.")
-    seeds: PositiveInt = Field(description="Number of seeds of each method.")
-    results: str = Field(description="Folder of the scale's results.")
-
-
 @dataclass(frozen=True)
 class Row:
     """What one column of a table resolves; half-widths are in percentage points."""
@@ -75,7 +64,7 @@ class Row:
     items_needed: str
 
 
-def power(settings: PowerSettings, output: Path) -> None:
+def power(settings: TablesSettings, output: Path) -> None:
     """Write OUTPUT.{csv,md}: for each table, pair, metric and column, what it resolves.
 
     Raises:
@@ -107,7 +96,7 @@ def cells(row: Row, pair: str, benchmark: str) -> tuple[str, ...]:
     )
 
 
-def _rows(settings: PowerSettings) -> Iterator[Row]:
+def _rows(settings: TablesSettings) -> Iterator[Row]:
     for name, table in settings.tables.items():
         others = [
             system
@@ -153,7 +142,7 @@ def _row(
     )
 
 
-def _markdown(settings: PowerSettings, rows: Sequence[Row]) -> str:
+def _markdown(settings: TablesSettings, rows: Sequence[Row]) -> str:
     seeds = "1 seed" if settings.seeds == 1 else f"{settings.seeds} seeds"
     blocks = [f"# Which differences these tables resolve, with {seeds}"]
     for table in dict.fromkeys(row.table for row in rows):

@@ -5,7 +5,8 @@ import csv
 import pytest
 
 from askd.errors import AskdError
-from askd.reporting.power import PowerSettings, power
+from askd.reporting.power import power
+from askd.reporting.tables_settings import TablesSettings
 
 LABELS = {"one": "Big → Small", "two": "Bigger → Smaller"}
 
@@ -13,7 +14,7 @@ LABELS = {"one": "Big → Small", "two": "Bigger → Smaller"}
 @pytest.fixture
 def run(small, tmp_path):
     def run(seeds=2, **changes):
-        settings = PowerSettings(
+        settings = TablesSettings(
             tables={"table2": small.table(**changes)},
             pairs=LABELS,
             benchmarks={"easy": "GSM8K", "hard": "MATH"},

@@ -1,5 +1,14 @@
 """Needs the items of all systems; makes results/SCALE/tables, the audit and the choice of settings."""
 
+# What the stages that read all tables are told of them.
+ALL_TABLES = {
+    "tables": CONFIG.tables,
+    "pairs": {name: pair.label for name, pair in CONFIG.pairs.items()},
+    "benchmarks": {name: benchmark.label for name, benchmark in CONFIG.benchmarks.items()},
+    "seeds": CONFIG.seeds,
+    "results": LAYOUT.root,
+}
+
 
 rule table:
     input:
@@ -45,17 +54,7 @@ rule power:
     resources:
         **LIGHT_JOB,
     params:
-        settings=as_json(
-            {
-                "tables": CONFIG.tables,
-                "pairs": {name: pair.label for name, pair in CONFIG.pairs.items()},
-                "benchmarks": {
-                    name: benchmark.label for name, benchmark in CONFIG.benchmarks.items()
-                },
-                "seeds": CONFIG.seeds,
-                "results": LAYOUT.root,
-            }
-        ),
+        settings=as_json(ALL_TABLES),
         output=subpath(output[0], strip_suffix=".csv"),
         code=digest("askd.reporting.power"),
     message:
@@ -81,14 +80,8 @@ rule answers:
     params:
         settings=as_json(
             {
-                "tables": CONFIG.tables,
-                "pairs": {name: pair.label for name, pair in CONFIG.pairs.items()},
-                "benchmarks": {
-                    name: benchmark.label for name, benchmark in CONFIG.benchmarks.items()
-                },
+                **ALL_TABLES,
                 "methods": {name: method.label for name, method in CONFIG.methods.items()},
-                "seeds": CONFIG.seeds,
-                "results": LAYOUT.root,
             }
         ),
         output=subpath(output[0], strip_suffix=".csv"),
