@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from askd.commands.options import Model, Output, Seeds, Settings, of_seed, option, runs
+from askd.commands.options import Model, Output, OutputFiles, Seeds, Settings, of_seed, option, runs
 from askd.errors import AskdError
 
 app = typer.Typer()
@@ -117,7 +117,7 @@ def agreement(
     math_prompts: Annotated[Path, option("Prompts table of that benchmark.")],
     code_model: Annotated[Path, option("Model folder that answers the benchmark of programs.")],
     code_prompts: Annotated[Path, option("Prompts table of that benchmark.")],
-    output: Annotated[Path, option("Files to write, without their endings csv and md.")],
+    output: OutputFiles,
     humaneval_model: Annotated[Path | None, option("Model folder that answers HumanEval.")] = None,
     humaneval_samples: Annotated[
         Path | None, option("File of programs for HumanEval, as evalplus reads it.")
@@ -152,10 +152,7 @@ def agreement_check(
 
 
 @app.command()
-def audit(
-    output: Annotated[Path, option("Files to write, without their endings csv and md.")],
-    settings: Settings = "{}",
-) -> None:
+def audit(output: OutputFiles, settings: Settings = "{}") -> None:
     """Run programs that try to fool or to leave the sandbox."""
     from askd.config import SandboxSettings, validated_json
     from askd.reporting.sandbox_audit import audit as run

@@ -42,6 +42,7 @@ Seeds = Annotated[
 ]
 State = Annotated[Path, option("Folder from which a killed run resumes.")]
 Output = Annotated[Path, option("The file or folder to write.")]
+OutputFiles = Annotated[Path, option("Files to write, without their endings csv and md.")]
 Prompts = Annotated[Path, option("Prompts table.")]
 Schedule = Annotated[Path, option("Schedule table.")]
 Rollouts = Annotated[Path, option("Rollouts table.")]

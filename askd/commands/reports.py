@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from askd.commands.options import Output, Prompts, Seed, Settings, Student, Teacher, option
+from askd.commands.options import (
+    Output,
+    OutputFiles,
+    Prompts,
+    Seed,
+    Settings,
+    Student,
+    Teacher,
+    option,
+)
 
 app = typer.Typer()
 
@@ -30,7 +39,7 @@ def table(
 def lm_eval_table(
     settings: Settings,
     benchmarks: Annotated[Path, option("Folder of lm-eval's benchmark files.")],
-    output: Annotated[Path, option("Files to write, without their endings csv and md.")],
+    output: OutputFiles,
 ) -> None:
     """Write what lm-eval itself measured, with intervals, and print it."""
     from askd.config import validated_json
@@ -41,10 +50,7 @@ def lm_eval_table(
 
 
 @app.command()
-def evalplus_table(
-    settings: Settings,
-    output: Annotated[Path, option("Files to write, without their endings csv and md.")],
-) -> None:
+def evalplus_table(settings: Settings, output: OutputFiles) -> None:
     """Write what evalplus and we say of the same programs, with intervals."""
     from askd.config import validated_json
     from askd.reporting.evalplus_table import EvalPlusTableSettings, write
@@ -56,7 +62,7 @@ def evalplus_table(
 def claims(
     settings: Settings,
     claims: Annotated[Path, option("YAML file of the claims, beside the paper's tables.")],
-    output: Annotated[Path, option("Files to write, without their endings csv and md.")],
+    output: OutputFiles,
 ) -> None:
     """Write which of the paper's empirical claims this run reproduces."""
     from askd.config import validated_json
@@ -70,7 +76,7 @@ def claims(
 def contrast(
     settings: Settings,
     claims: Annotated[Path, option("YAML file of the claims, with the section `summary`.")],
-    output: Annotated[Path, option("Files to write, without their endings csv and md.")],
+    output: OutputFiles,
 ) -> None:
     """Write one method against another over all tables, and what may be the cause."""
     from askd.config import validated_json
@@ -81,10 +87,7 @@ def contrast(
 
 
 @app.command()
-def power(
-    settings: Settings,
-    output: Annotated[Path, option("Files to write, without their endings csv and md.")],
-) -> None:
+def power(settings: Settings, output: OutputFiles) -> None:
     """Write which differences the tables resolve, and what a smaller one would take."""
     from askd.config import validated_json
     from askd.reporting.power import power as run
@@ -94,10 +97,7 @@ def power(
 
 
 @app.command()
-def answers(
-    settings: Settings,
-    output: Annotated[Path, option("Files to write, without their endings csv and md.")],
-) -> None:
+def answers(settings: Settings, output: OutputFiles) -> None:
     """Write how many answers could not be read, and how the judge did, for every score."""
     from askd.config import validated_json
     from askd.reporting.answers import AnswersSettings
@@ -124,7 +124,7 @@ def tune(
 def sweep_table(
     settings: Settings,
     tries: Annotated[list[Path], option("CSV file of tries, as `tune` writes it; repeat it.")],
-    output: Annotated[Path, option("Files to write, without their endings csv and md.")],
+    output: OutputFiles,
 ) -> None:
     """Write every try of the sweep as a table."""
     from askd.config import validated_json
@@ -135,10 +135,7 @@ def sweep_table(
 
 
 @app.command()
-def budget(
-    settings: Settings,
-    output: Annotated[Path, option("Files to write, without their endings csv and md.")],
-) -> None:
+def budget(settings: Settings, output: OutputFiles) -> None:
     """Write what a training step of each method used."""
     from askd.config import validated_json
     from askd.reporting.budget import BudgetSettings
@@ -180,7 +177,7 @@ def figures(
 def variance(
     settings: Settings,
     data: Annotated[list[Path], option("CSV file of a pair from variance-data; repeat it.")],
-    output: Annotated[Path, option("Files to write, without their endings csv and md.")],
+    output: OutputFiles,
 ) -> None:
     """Write how noisy the gradient of each estimator is as a table."""
     from askd.config import validated_json
@@ -203,9 +200,7 @@ def curves(
 
 
 @app.command()
-def theory(
-    output: Annotated[Path, option("Files to write, without their endings csv and md.")],
-) -> None:
+def theory(output: OutputFiles) -> None:
     """Decide by computation which of the paper's statements hold."""
     from askd.theory.stage import theory as run
 
@@ -215,7 +210,7 @@ def theory(
 @app.command()
 def times(
     benchmarks: Annotated[Path, option("Folder of the stages' benchmark files.")],
-    output: Annotated[Path, option("Files to write, without their endings csv and md.")],
+    output: OutputFiles,
 ) -> None:
     """Write what each stage cost, and print it."""
     from askd.reporting.times import times as run
@@ -227,7 +222,7 @@ def times(
 @app.command()
 def plan(
     settings: Annotated[str, option("JSON of the whole configuration.")],
-    output: Annotated[Path, option("Files to write, without their endings csv and md.")],
+    output: OutputFiles,
 ) -> None:
     """Write what a run will cost, and print it; no model is loaded."""
     from askd.config import Config, validated_json
