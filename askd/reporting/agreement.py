@@ -13,8 +13,6 @@ with its reason:
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import random
 from collections.abc import Sequence
@@ -33,6 +31,7 @@ from askd.evaluation.comparison import Comparison, Count, counts
 from askd.evaluation.evalplus_run import Sample, sample_of
 from askd.evaluation.math_style import built_agreement, model_agreement
 from askd.models.folder import load
+from askd.reporting.csv_text import csv_text
 from askd.reporting.markdown import grid
 from askd.rollout.engine import requests, sample
 from askd.sandbox.audit.humaneval import problems as humaneval_problems
@@ -258,11 +257,8 @@ def read_samples(path: Path, problems: dict[str, dict]) -> list[Sample]:
 
 
 def _csv(comparisons: Sequence[Comparison]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*Comparison._fields, "equal"])
-    writer.writerows((*comparison, comparison.equal) for comparison in comparisons)
-    return text.getvalue()
+    rows = ((*comparison, comparison.equal) for comparison in comparisons)
+    return csv_text([*Comparison._fields, "equal"], rows)
 
 
 def _markdown(comparisons: Sequence[Comparison], about: dict[str, str]) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import textwrap
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
@@ -15,6 +13,7 @@ from pydantic import Field, PositiveInt
 
 from askd.artifacts import TRAINED_ON, read_table, write_text
 from askd.config import SIDES, Strict
+from askd.reporting.csv_text import csv_text
 from askd.reporting.markdown import grid
 
 HEADINGS = (
@@ -100,16 +99,15 @@ def budget(settings: BudgetSettings, output: Path) -> None:
         )
         for run in settings.trained
     ]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(field.name for field in fields(Budget))
-    writer.writerows(map(_texts, rows))
     blocks = ["# What a training step uses"]
     for pair in dict.fromkeys(row.pair for row in rows):
         own = [(settings.methods[row.method], *_texts(row)[2:]) for row in rows if row.pair == pair]
         blocks += [f"## {settings.pairs[pair]}", grid(HEADINGS, own)]
     blocks.append("\n".join(map(_bullet, READING)))
-    write_text(output.with_suffix(".csv"), text.getvalue())
+    write_text(
+        output.with_suffix(".csv"),
+        csv_text((field.name for field in fields(Budget)), map(_texts, rows)),
+    )
     write_text(output.with_suffix(".md"), "\n\n".join(blocks) + "\n")
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 
 from askd.reporting.claims_measured import DEFINITION, VERDICTS
+from askd.reporting.csv_text import csv_text
 from askd.reporting.markdown import grid
 
 COMMAND = "snakemake claims"
@@ -63,11 +62,7 @@ class Row:
 
 def as_csv(rows: Sequence[Row]) -> str:
     """All columns, one row for each claim."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(field.name for field in fields(Row))
-    writer.writerows(astuple(row) for row in rows)
-    return text.getvalue()
+    return csv_text((field.name for field in fields(Row)), map(astuple, rows))
 
 
 def as_markdown(rows: Sequence[Row], seeds: int, items: Mapping[str, int]) -> str:

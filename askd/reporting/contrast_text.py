@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -11,6 +9,7 @@ from dataclasses import astuple, dataclass, fields
 from itertools import groupby
 from statistics import fmean
 
+from askd.reporting.csv_text import csv_text
 from askd.reporting.markdown import grid
 from askd.reporting.outcomes import METRICS
 
@@ -51,11 +50,7 @@ class Row:
 
 def as_csv(rows: Sequence[Row]) -> str:
     """All columns, one row for each comparison."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(field.name for field in fields(Row))
-    writer.writerows(astuple(row) for row in rows)
-    return text.getvalue()
+    return csv_text((field.name for field in fields(Row)), map(astuple, rows))
 
 
 def as_markdown(rows: Sequence[Row]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import math
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -16,6 +15,7 @@ from askd.artifacts import write_text
 from askd.config import Strict
 from askd.errors import AskdError
 from askd.evaluation.gradient_noise import Noise
+from askd.reporting.csv_text import csv_text
 from askd.reporting.markdown import grid
 
 SIDES = {"tgo": "TGO, SKL", "sgo": "SGO, SRKL"}
@@ -103,7 +103,7 @@ def as_csv(pair: str, measured: Sequence[Measured]) -> str:
                     *(f"{number:.5g}" for number in numbers),
                 ]
             )
-    return _csv(rows)
+    return csv_text(COLUMNS, rows)
 
 
 def write(settings: VarianceTableSettings, data: Sequence[Path], output: Path) -> None:
@@ -113,7 +113,7 @@ def write(settings: VarianceTableSettings, data: Sequence[Path], output: Path) -
         AskdError: a file is not what `variance-data` writes, or of no pair of the settings.
     """
     rows = [row for path in data for row in _read(path, settings.pairs)]
-    write_text(output.with_suffix(".csv"), _csv([row.values() for row in rows]))
+    write_text(output.with_suffix(".csv"), csv_text(COLUMNS, (row.values() for row in rows)))
     write_text(output.with_suffix(".md"), _markdown(settings, rows))
 
 
@@ -131,12 +131,6 @@ def _read(path: Path, pairs: Iterable[str]) -> list[dict[str, str]]:
         if row["pair"] not in pairs:
             raise AskdError(f"{path}: of the pair {row['pair']!r}, which the table does not have.")
     return rows
-
-
-def _csv(rows: Iterable[Iterable[str]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([COLUMNS, *rows])
-    return text.getvalue()
 
 
 def _markdown(settings: VarianceTableSettings, rows: Sequence[dict[str, str]]) -> str:

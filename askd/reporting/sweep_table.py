@@ -7,7 +7,6 @@ of its main hyper-parameter (alternatives 1, 2, ...).
 from __future__ import annotations
 
 import csv
-import io
 import json
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,6 +19,7 @@ from pydantic import Field, PositiveInt
 from askd.artifacts import write_text
 from askd.config import PairSections, Strict, Sweep
 from askd.errors import AskdError
+from askd.reporting.csv_text import csv_text
 from askd.reporting.markdown import grid
 
 _SPACES = str.maketrans("_.", "  ")
@@ -59,10 +59,6 @@ def sweep_table(settings: SweepTableSettings, tries: Sequence[Path], output: Pat
         AskdError: a file is missing or malformed.
     """
     rows = [row for path in tries for row in _of_tune(path)]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(field.name for field in fields(Tried))
-    writer.writerows(map(astuple, rows))
     blocks = ["# Choice of learning rates and main hyper-parameters"]
     for pair in dict.fromkeys(row.pair for row in rows):
         header, lines = pair_grid([row for row in rows if row.pair == pair], settings.methods)
@@ -84,7 +80,10 @@ def sweep_table(settings: SweepTableSettings, tries: Sequence[Path], output: Pat
             },
         )
     ]
-    write_text(output.with_suffix(".csv"), text.getvalue())
+    write_text(
+        output.with_suffix(".csv"),
+        csv_text((field.name for field in fields(Tried)), map(astuple, rows)),
+    )
     write_text(output.with_suffix(".md"), "\n\n".join(blocks) + "\n")
 
 

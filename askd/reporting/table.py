@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -19,6 +17,7 @@ from askd.reporting.captions import (
     metric_titles,
     table_notes,
 )
+from askd.reporting.csv_text import csv_text
 from askd.reporting.entries import Cell, Comparison, TableContent
 from askd.reporting.outcomes import METRICS, UNTRAINED, Outcomes, load
 from askd.reporting.paper_numbers import AVERAGE, read_paper_numbers
@@ -169,13 +168,10 @@ def _verdict(difference: float, p_holm: float) -> str:
 
 def _csv(kind: type, rows: Sequence[Cell] | Sequence[Comparison]) -> str:
     """Rows of `kind` as CSV: percentages with two decimals, p-values with four digits."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
     columns = [field.name for field in fields(kind)]
-    writer.writerow(columns)
-    for row in rows:
-        writer.writerow(_field(column, getattr(row, column)) for column in columns)
-    return text.getvalue()
+    return csv_text(
+        columns, ([_field(column, getattr(row, column)) for column in columns] for row in rows)
+    )
 
 
 def _field(column: str, value: str | int | float | None) -> str | int | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import os
 import textwrap
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from askd.artifacts import write_json, write_text
 from askd.errors import AskdError
+from askd.reporting.csv_text import csv_text
 from askd.reporting.markdown import grid
 
 COLUMNS = ("stage", "jobs", "seconds", "seconds_per_job", "largest_memory_mb")
@@ -43,13 +43,11 @@ def times(benchmarks: Path, output: Path) -> None:
     ]
     together = whole_run(stages)
     rows.append(("all", str(together.jobs), f"{together.job_seconds:.1f}", "", ""))
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([COLUMNS, *rows])
     notes = "\n".join(
         textwrap.fill(note, 100, initial_indent="- ", subsequent_indent="  ")
         for note in together.notes
     )
-    write_text(output.with_suffix(".csv"), text.getvalue())
+    write_text(output.with_suffix(".csv"), csv_text(COLUMNS, rows))
     write_json(output.with_suffix(".json"), asdict(together))
     write_text(output.with_suffix(".md"), f"{grid(HEADINGS, rows)}\n\n{notes}\n")
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from askd.artifacts import write_text
+from askd.reporting.csv_text import csv_text
 from askd.reporting.figures import draw
 from askd.reporting.figures.captions import captions
 from askd.reporting.figures.facts import facts
@@ -29,7 +28,7 @@ def figures(data: Path, beta: float, output: Path) -> None:
         write_text(output / f"{name}.csv", _series_csv(series))
         picture(series, output / name)
     rows = [(f.name, _number(f.value), _number(f.ci_low), _number(f.ci_high), f.n) for f in found]
-    write_text(output / "facts.csv", _csv(("name", "value", "ci_low", "ci_high", "n"), rows))
+    write_text(output / "facts.csv", csv_text(("name", "value", "ci_low", "ci_high", "n"), rows))
     write_text(output / "captions.md", captions(outputs, found))
 
 
@@ -40,15 +39,9 @@ def _series_csv(series: Sequence[Series]) -> str:
         limits = [blank if limit is None else limit for limit in (item.low, item.high)]
         for numbers in zip(item.x, item.y, *limits, strict=True):
             rows.append((item.part, item.name, *map(_number, numbers)))
-    return _csv(("part", "series", "x", "y", "low", "high"), rows)
+    return csv_text(("part", "series", "x", "y", "low", "high"), rows)
 
 
 def _number(value: float | None) -> str:
     # Further digits depend on the order in which a library adds up.
     return "" if value is None else f"{value:.8g}"
-
-
-def _csv(columns: Sequence[str], rows: Iterable[Sequence]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([columns, *rows])
-    return text.getvalue()

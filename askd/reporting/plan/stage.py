@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from askd.artifacts import write_text
 from askd.config import Config
+from askd.reporting.csv_text import csv_text
 from askd.reporting.markdown import grid
 from askd.reporting.plan.asked import asked
 from askd.reporting.plan.estimate import Estimate, duration, estimate
@@ -177,10 +176,5 @@ def _jobs_csv(config: Config, jobs: list[Job]) -> str:
 
 
 def _csv(columns: Sequence[str], rows: Iterable[Sequence]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(
-        [f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row] for row in rows
-    )
-    return text.getvalue()
+    short = ([f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row] for row in rows)
+    return csv_text(columns, short)
