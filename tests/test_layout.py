@@ -416,6 +416,22 @@ def test_the_key_of_a_judge_is_needed_where_a_task_asks_one():
     keyed = {**endpoint, "key_variable": "JUDGE_KEY"}
     assert layout(judge=keyed).judge_keys == ["JUDGE_KEY"]
     assert layout(judge=endpoint).judge_keys == layout().judge_keys == []
+    assert layout(judge=endpoint).server_keys == []
+    # A benchmark may have a judge of its own.
+    own = {"judge": {**keyed, "model": "other", "key_variable": "OTHER_KEY"}}
+    benchmarks = {
+        **RAW["benchmarks"],
+        "instructions-alpaca": {**RAW["benchmarks"]["instructions-alpaca"], **own},
+    }
+    paths = layout(judge=endpoint, benchmarks=benchmarks)
+    assert paths.judge_keys == ["OTHER_KEY"]
+    judges = json.loads(paths.evaluate_settings("instructions", "test"))["judges"]
+    assert {name: judge["model"] for name, judge in judges.items()} == {
+        "instructions-alpaca": "other",
+        "instructions-evol": "m",
+        "instructions-ultra": "m",
+    }
+    assert json.loads(paths.evaluate_settings("arithmetic", "test"))["judges"] == {}
     # Without the judged task and what is made of it.
     sums = RAW["pairs"]["qwen2-math"]
     models = {name: RAW["models"][name] for name in (sums["teacher"], sums["student"])}

@@ -143,6 +143,11 @@ class Config(Strict):
             if isinstance(task, DatasetTask):
                 levels = [source.level_name for source in getattr(task, benchmark.split)]
                 known("level", benchmark.level, f"benchmarks.{name}.level", levels)
+            if benchmark.judge and task.grader != "judge":
+                raise ValueError(
+                    f"benchmarks.{name}.judge: answers to {benchmark.task!r} are graded by "
+                    f"{task.grader}, which asks no judge"
+                )
         for name, table in self.tables.items():
             for pair in table.pairs:
                 known("pair", pair, f"tables.{name}.pairs", self.pairs)
@@ -248,6 +253,8 @@ class Config(Strict):
             raise ValueError("rollout.temperature: 0 gives equal samples; use a positive one")
         for pair in self.pairs:
             self._check_engine(pair, self.section("rollout", pair))
+        for name in self.benchmarks:
+            self.judge_of(name)
         return self
 
     def _check_engine(self, pair: str, rollout: Rollout) -> None:
@@ -304,6 +311,18 @@ class Config(Strict):
             return common
         merged = _merged(common.model_dump(exclude_unset=True), own)
         return validate(type(common), merged, f"pairs.{pair}.settings.{name}")
+
+    def judge_of(self, benchmark: str) -> Judge | None:
+        """Who judges the answers to a benchmark; None if its task's grader asks no judge.
+
+        Raises:
+            AskdError: what the benchmark's `judge` says is not valid.
+        """
+        own = self.benchmarks[benchmark]
+        if self.tasks[own.task].grader != "judge":
+            return None
+        merged = _merged(self.judge.model_dump(), own.judge)
+        return validate(Judge, merged, f"benchmarks.{benchmark}.judge")
 
     def sections(self, pair: str) -> PairSections:
         """All such sections as `pair` runs them."""

@@ -199,6 +199,9 @@ class Benchmark(Strict):
     )
     split: Literal["validation", "test"] = Field(default="test", description="Split of the task.")
     label: str = Field(description="Column heading: the counterpart in the paper.")
+    judge: dict[str, Any] = Field(
+        default={}, description="Keys of the section `judge` that differ for this benchmark."
+    )
 
 
 class Table(Strict):

@@ -27,7 +27,9 @@ class EvaluateSettings(Strict):
     sandbox: SandboxSettings | None = Field(
         default=None, description="Where the grader runs programs, if it does."
     )
-    judge: Judge | None = Field(default=None, description="Who judges, if the grader asks a judge.")
+    judges: dict[str, Judge] = Field(
+        default={}, description="Who judges each benchmark, if the grader asks a judge."
+    )
 
 
 def evaluate(
@@ -74,7 +76,9 @@ def _answer(
     for decoding, rollouts in answers(
         language_model, prompts, settings.evaluation, settings.rollout, seed, f"benchmark {name}"
     ):
-        rewards = grade(rollouts, prompts, settings.grader, settings.sandbox, settings.judge)
+        rewards = grade(
+            rollouts, prompts, settings.grader, settings.sandbox, settings.judges.get(name)
+        )
         graded_by["sandbox"] = sandbox_of(rewards)
         if (judge := judge_of(rewards)) is not None:
             outcome = _win_rates(rollouts, prompts, rewards.column("reward").to_pylist())
@@ -106,7 +110,7 @@ def _how(settings: EvaluateSettings, seed: int, name: str) -> dict:
     benchmark = settings.benchmarks[name]
     return {
         "benchmark": name,
-        **benchmark.model_dump(mode="json"),
+        **benchmark.model_dump(mode="json", exclude={"judge"}),
         **how(settings.evaluation, settings.rollout, seed),
         "grader": settings.grader,
     }

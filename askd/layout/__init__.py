@@ -63,7 +63,11 @@ class Layout(Runs):
                 "benchmarks": self.benchmarks_of(task, split),
                 "grader": self.config.tasks[task].grader,
                 "sandbox": self.sandbox_of(task),
-                "judge": self.judge_of(task),
+                "judges": {
+                    name: judge
+                    for name in self.benchmarks_of(task, split)
+                    if (judge := self.config.judge_of(name)) is not None
+                },
             }
         )
 

@@ -19,6 +19,7 @@ from askd.config import (
     Pair,
     PairSection,
     SandboxSettings,
+    Server,
     Strict,
     Task,
     Training,
@@ -45,6 +46,11 @@ def one_of(names: Iterable[str]) -> str:
 def as_json(value: Any) -> str:
     """Parts of the configuration as the --settings of a stage."""
     return json.dumps(value, default=lambda model: model.model_dump(mode="json"))
+
+
+def _variables(keyed: Iterable[EndpointJudge | Server]) -> list[str]:
+    """The names of the variables that hold their keys, each once."""
+    return list(dict.fromkeys(one.key_variable for one in keyed if one.key_variable))
 
 
 def per_seed(
@@ -143,10 +149,20 @@ class Runs:
 
     @property
     def judge_keys(self) -> list[str]:
-        """The environment variable of the judge's key, if tasks ask a judge that has one."""
-        judge, asked = self.config.judge, any(map(self.judge_of, self.config.tasks))
-        keyed = asked and isinstance(judge, EndpointJudge) and judge.key_variable is not None
-        return [judge.key_variable] if keyed else []
+        """The environment variables of the keys of all judges that tasks and benchmarks ask."""
+        judges = [*map(self.judge_of, self.config.tasks)]
+        judges += map(self.config.judge_of, self.config.benchmarks)
+        keyed = [judge for judge in judges if isinstance(judge, EndpointJudge)]
+        return _variables(keyed)
+
+    @property
+    def server_keys(self) -> list[str]:
+        """The environment variables of the keys of all servers that sample or score."""
+        rollouts = [self.config.section("rollout", pair) for pair in self.config.pairs]
+        served = [rollout for rollout in rollouts if rollout.engine == "openai"]
+        return _variables(
+            server for rollout in served for server in rollout.openai.servers.values()
+        )
 
     def grade_options(self, wildcards: Any) -> str:
         """What the grade stage is told of the configuration."""

@@ -313,3 +313,21 @@ def test_a_model_that_learns_prompts_from_files_is_refused(configuration, refusa
     name = next(iter(own["models"]))
     message = refusal(Config, changed(own, f"models/{name}/task", "mine"))
     assert f"models.{name}.task: 'mine' is not a generated task" in message
+
+
+def test_a_benchmark_may_have_a_judge_of_its_own(configuration, refusal, changed):
+    endpoint = {"kind": "endpoint", "base_url": "http://127.0.0.1/v1", "model": "small"}
+    judged = changed(configuration, "judge", endpoint)
+    own = changed(judged, "benchmarks/instructions-evol/judge", {"model": "large"})
+    parsed = validate(Config, own, "configuration")
+    assert parsed.judge_of("instructions-evol").model == "large"
+    assert parsed.judge_of("instructions-evol").base_url == endpoint["base_url"]
+    assert parsed.judge_of("instructions-ultra") == parsed.judge
+    assert parsed.judge_of("arithmetic-easy") is None
+    misspelt = changed(judged, "benchmarks/instructions-evol/judge", {"modle": "large"})
+    message = refusal(Config, misspelt)
+    assert "benchmarks.instructions-evol.judge: unknown key 'modle'" in message
+    graded = changed(judged, "benchmarks/arithmetic-easy/judge", {"model": "large"})
+    message = refusal(Config, graded)
+    assert "benchmarks.arithmetic-easy.judge: answers to 'arithmetic'" in message
+    assert "which asks no judge" in message

@@ -106,7 +106,7 @@ def test_an_evaluation_says_how_the_judge_did(endpoint, folders, prompt_rows, tm
         "rollout": {"max_new_tokens": 6},
         "benchmarks": {"b": {"task": "t", "level": "easy", "split": "test", "label": "B"}},
         "grader": "judge",
-        "judge": judge.model_dump(mode="json"),
+        "judges": {"b": judge.model_dump(mode="json")},
     }
     run = validate(EvaluateSettings, chosen, "test")
     evaluate(run, 0, folders.student, tmp_path / "data", tmp_path / "eval")

@@ -111,11 +111,13 @@ def folder(tmp_path, server, settings, folders, round_, prompt_rows) -> Path:
     return folder
 
 
-def snakemake(folder: Path, *words: object, **variables: str) -> subprocess.CompletedProcess:
-    environment = {name: value for name, value in os.environ.items() if name != "JUDGE_KEY"}
+def snakemake(
+    folder: Path, *words: object, configuration: str = "config.yaml", **variables: str
+) -> subprocess.CompletedProcess:
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_KEY")}
     return subprocess.run(
         [
-            *(sys.executable, "-m", "snakemake", *words, "--configfile", "config.yaml"),
+            *(sys.executable, "-m", "snakemake", *words, "--configfile", configuration),
             *("--cores", "2", "--rerun-triggers", "mtime"),
         ],
         cwd=folder,
@@ -166,6 +168,21 @@ def test_a_missing_key_is_refused_at_the_start_and_only_where_it_is_needed(folde
     (error,) = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
     assert error.startswith(
         "error: judge.key_variable: the environment variable 'JUDGE_KEY' is not"
+    )
+    assert not (folder / "results/judged/logs").exists()
+
+    # So it is with the key of a server that would sample.
+    configuration = yaml.safe_load((folder / "config.yaml").read_text())
+    served = {"base_url": server.url, "model": "served", "key_variable": "SERVER_KEY"}
+    configuration["rollout"] |= {"engine": "openai", "openai": {"servers": {"teacher": served}}}
+    (folder / "served.yaml").write_text(yaml.safe_dump(configuration))
+    (folder / ROUND / "teacher/rollouts.parquet").unlink()
+    target = f"{ROUND}/teacher/rollouts.parquet"
+    result = snakemake(folder, target, configuration="served.yaml")
+    assert result.returncode == 1 and server.bodies == []
+    assert (
+        "error: rollout.openai.servers: the environment variable 'SERVER_KEY' is not"
+        in result.stderr
     )
     assert not (folder / "results/judged/logs").exists()
 

@@ -111,20 +111,32 @@ def test_a_method_that_sums_over_the_vocabulary_reads_the_teacher(tiny_config, c
 def test_judge_calls_and_their_price(paper):
     config = validate(Config, paper, "paper")
     inputs = Inputs(config, Path("none"))
-    jobs = [job for job in jobs_of(config, inputs) if job.judged]
+    jobs = [job for job in jobs_of(config, inputs) if job.calls]
     assert {config.tasks[config.pairs[job.pair].task].grader for job in jobs} == {"judge"}
     whole = estimate(config, jobs)
     rewards = 2 * 2 * 3 * 3 * 1562 * 32  # orders, sides, seeds, pairs
     answers = 2 * 2 * 3023 * 3 * (1 + 1 + 10 * 3)  # orders, decodings, items, pairs, systems
-    assert whole.calls == rewards + answers + 2 * 10  # and the judge's check, once
+    assert whole.calls == rewards + answers + 2 * 2 * 10  # and the check of both judges, once
     (one, *_) = jobs
     lengths = inputs.lengths["ultrachat"]
     prompt = lengths.prompt + 2 * lengths.response + 250
-    price = 2 * one.judged * (prompt * 0.15 + 200 * 0.6) / 1e6
-    assert judge_price(config, [one], inputs) == pytest.approx(price)
-    free = validate(Config, {**paper, "judge": {"kind": "rule"}}, "paper")
+    price = (one.calls - 2 * 2 * 10) * (prompt * 0.15 + 200 * 0.6) / 1e6
+    assert judge_price([one]) == pytest.approx(price)
+    (of_teacher, *_) = [job for job in jobs if job.stage == "evaluate"]
+    large, small = 2 * 2 * (805 + 218), 2 * 2 * 2000  # answers to three benchmarks
+    price = large * (prompt * 2.5 + 200 * 10) + small * (prompt * 0.15 + 200 * 0.6)
+    assert judge_price([of_teacher]) == pytest.approx(price / 1e6)
+    benchmarks = {
+        name: {key: value for key, value in benchmark.items() if key != "judge"}
+        for name, benchmark in paper["benchmarks"].items()
+    }
+    rules = {"judge": {"kind": "rule"}, "benchmarks": benchmarks}
+    free = validate(Config, {**paper, **rules}, "paper")
     assert estimate(free, jobs_of(free, Inputs(free, Path("none")))).calls == 0
-    assert judge_price(free, jobs, inputs) is None
+    assert judge_price(jobs_of(free, Inputs(free, Path("none")))) is None
+    unpriced = {**paper, "judge": {**paper["judge"], "prompt_price": None}}
+    config = validate(Config, unpriced, "paper")
+    assert judge_price(jobs_of(config, Inputs(config, Path("none")))) is None
 
 
 def test_a_model_of_unknown_size_is_refused_until_it_is_fetched(paper, tmp_path):

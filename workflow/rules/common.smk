@@ -38,9 +38,9 @@ LAYOUT = Layout(CONFIG)
 
 
 # Executors that start jobs on other machines pass on what is declared here; without a key a run can
-# still be planned (`check_judge_key`).
+# still be planned (`check_keys`).
 envvars:
-    *(variable for variable in LAYOUT.judge_keys if variable in os.environ),
+    *(variable for variable in {*LAYOUT.judge_keys, *LAYOUT.server_keys} if variable in os.environ),
 
 
 # What every job with a model asks for.
@@ -104,17 +104,23 @@ def check_sampling_python():
         )
 
 
-def check_judge_key():
-    """Stop before the first job of a run whose judge has no key, rather than behind its rollouts."""
-    # The plan is told of the judge, as of all else, and asks none.
+def check_keys():
+    """Stop before the first job of a run whose judges or servers have no key."""
+    # The plan is told of all, and asks none.
     jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name != "plan_report"]
-    for variable in LAYOUT.judge_keys:
-        told = f'"key_variable": "{variable}"'
-        if any(told in str(param) for job in jobs for param in job.params):
-            try:
-                key_of(variable, "judge.key_variable")
-            except AskdError as error:
-                sys.exit(f"error: {error}")
+    # Others are told of the servers with the settings of rollouts, and ask none.
+    sampling = [job for job in jobs if job.rule.name.startswith(("rollout_", "score"))]
+    for setting, variables, asking in (
+        ("judge.key_variable", LAYOUT.judge_keys, jobs),
+        ("rollout.openai.servers", LAYOUT.server_keys, sampling),
+    ):
+        for variable in variables:
+            told = f'"key_variable": "{variable}"'
+            if any(told in str(param) for job in asking for param in job.params):
+                try:
+                    key_of(variable, setting)
+                except AskdError as error:
+                    sys.exit(f"error: {error}")
 
 
 def check_gpus():

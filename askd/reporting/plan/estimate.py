@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from askd.config import Config, Device, EndpointJudge
-from askd.reporting.plan.inputs import Inputs
+from askd.config import Config, Device
 from askd.reporting.plan.job import LOADING, Job
-
-# A judge is asked in both orders. Its prompt holds the question, both answers and the instructions.
-ORDERS, JUDGE_WORDS = 2, 250
 
 
 @dataclass(frozen=True)
@@ -55,22 +52,20 @@ def estimate(config: Config, jobs: Iterable[Job]) -> Estimate:
         hours=sum(hours(config, job) for job in jobs if job.memory),
         memory=max((job.memory for job in jobs), default=0),
         disk=sum(job.disk for job in jobs),
-        calls=_calls(config, sum(job.judged for job in jobs)),
+        calls=sum(job.calls for job in jobs),
     )
 
 
-def waiting(config: Config, judged: float) -> float:
-    """Seconds until an endpoint has judged so many comparisons, `judge.concurrency` at a time."""
-    if not isinstance(config.judge, EndpointJudge):
-        return 0
-    return _calls(config, judged) * config.plan.judge_seconds / config.judge.concurrency
+def waiting(config: Config, calls: float) -> float:
+    """Seconds until so many calls are answered, `judge.concurrency` at a time."""
+    return calls and calls * config.plan.judge_seconds / config.judge.concurrency
 
 
 def duration(config: Config, job: Job, devices: int = 1) -> float:
     """Seconds of a job on the configured device, the judge's replies included."""
     device = config.plan.devices[config.plan.device]
     own = seconds(job, device, config.plan.light_seconds, devices)
-    return own + waiting(config, job.judged)
+    return own + waiting(config, job.calls)
 
 
 def hours(config: Config, job: Job) -> float:
@@ -78,25 +73,7 @@ def hours(config: Config, job: Job) -> float:
     return duration(config, job) / 3600
 
 
-def _calls(config: Config, judged: float) -> float:
-    return ORDERS * judged if isinstance(config.judge, EndpointJudge) else 0
-
-
-def judge_price(config: Config, jobs: Iterable[Job], inputs: Inputs) -> float | None:
-    """Price of all calls of the judge: prompt and reply tokens times their prices by the million.
-
-    A prompt is the question, two answers and 250 tokens of instructions. None without prices.
-    """
-    judge = config.judge
-    if not isinstance(judge, EndpointJudge) or None in (judge.prompt_price, judge.completion_price):
-        return None
-    price = 0.0
-    for job in jobs:
-        if job.judged:
-            lengths = inputs.lengths[config.pairs[job.pair].task]
-            asked = lengths.prompt + 2 * lengths.response + JUDGE_WORDS
-            of_a_call = (
-                asked * judge.prompt_price + config.plan.judge_reply * judge.completion_price
-            )
-            price += ORDERS * job.judged * of_a_call / 1e6
-    return price
+def judge_price(jobs: Iterable[Job]) -> float | None:
+    """Price of all calls of judges; None where there are none, or no prices."""
+    price = sum(job.price for job in jobs)
+    return None if math.isnan(price) or not price else price

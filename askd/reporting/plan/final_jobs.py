@@ -9,6 +9,7 @@ from askd.layout import UNTRAINED, Layout
 from askd.reporting.plan import costs
 from askd.reporting.plan.inputs import Inputs
 from askd.reporting.plan.job import ROLLOUT_BYTES, Job
+from askd.reporting.plan.judging import judging
 from askd.reporting.plan.model_jobs import loading_job
 
 
@@ -21,10 +22,17 @@ def evaluation_job(
     model = own.teacher if system == "teacher" else own.student
     size = inputs.size(model)
     levels = inputs.rows(task, split)
-    items = sum(levels[b.level] for b in layout.benchmarks_of(task, split).values())
     seeds = 1 if system in UNTRAINED else config.seeds
-    answers = items * (1 + config.evaluation.samples) * seeds
+    of_benchmark = {
+        name: levels[benchmark.level] * (1 + config.evaluation.samples) * seeds
+        for name, benchmark in layout.benchmarks_of(task, split).items()
+    }
+    answers = sum(of_benchmark.values())
     lengths = inputs.lengths[task]
+    asked = [
+        judging(config, config.judge_of(name), lengths, answered)
+        for name, answered in of_benchmark.items()
+    ]
     longest = lengths.prompt + config.rollout.max_new_tokens
     kept = inputs.dtype_of(model) if system in UNTRAINED else "float32"
     return Job(
@@ -37,7 +45,8 @@ def evaluation_job(
             size, config.rollout.batch_size, longest, config.evaluation.dtype or kept
         ),
         disk=answers * lengths.response * ROLLOUT_BYTES,
-        judged=answers if inputs.is_judged(task) else 0,
+        calls=sum(one["calls"] for one in asked),
+        price=sum(one["price"] for one in asked),
     )
 
 

@@ -20,6 +20,7 @@ from askd.config import (
 )
 from askd.errors import AskdError
 from askd.reporting.plan.costs import Size
+from askd.reporting.plan.judging import judging
 from askd.tasks import generated
 from askd.tasks.jsonl import read
 from askd.tasks.sources import rows_of
@@ -32,7 +33,7 @@ UNKNOWN_PROMPT = 256
 
 
 class Inputs:
-    """Models and prompts of a configuration: sizes, types, lengths, numbers, and who grades.
+    """Models and prompts of a configuration: sizes, types, lengths, numbers, judging.
 
     Args:
         config: the configuration.
@@ -125,9 +126,10 @@ class Inputs:
         known = sum(self.rows(self.config.pairs[pair].task, "train").values())
         return min(steps * self.config.section("training", pair).prompts_per_step, known)
 
-    def is_judged(self, task: str) -> bool:
-        """Whether a judge compares the answers to a task."""
-        return self.config.tasks[task].grader == "judge"
+    def judging(self, task: str, answers: float) -> dict[str, float]:
+        """`calls` and `price` of answers to a task that are graded for a training."""
+        judged = answers if self.config.tasks[task].grader == "judge" else 0
+        return judging(self.config, self.config.judge, self.lengths[task], judged)
 
     def _count(self, name: str, split: str) -> dict[str, int]:
         task = self.config.tasks[name]

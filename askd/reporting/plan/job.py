@@ -30,7 +30,8 @@ class Job:
         memory: bytes on each device; 0 without a model.
         disk: bytes that stay on disk.
         state: bytes on disk while the job runs.
-        judged: comparisons with a baseline answer.
+        calls: of judges behind an endpoint.
+        price: of these calls; not a number where a judge has no prices.
         reckoned: whether the work of the job is known, beyond its start.
         served: whether a server has the model, and does the work.
     """
@@ -47,7 +48,8 @@ class Job:
     memory: float = 0
     disk: float = 0
     state: float = 0
-    judged: float = 0
+    calls: float = 0
+    price: float = 0
     reckoned: bool = True
     served: bool = False
 

@@ -13,12 +13,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from types import SimpleNamespace
 
-from askd.config import Config, EndpointJudge
-from askd.judge.position_check import PAIRS
+from askd.config import Config
 from askd.layout import UNTRAINED, Layout
 from askd.reporting.plan.final_jobs import evaluation_job, report_jobs
 from askd.reporting.plan.inputs import Inputs
 from askd.reporting.plan.job import GIB, Job
+from askd.reporting.plan.judging import check_calls
 from askd.reporting.plan.model_jobs import loading_job, model_jobs
 from askd.reporting.plan.round_jobs import responses_of, sampling_job, scoring_job, training_job
 
@@ -26,14 +26,14 @@ from askd.reporting.plan.round_jobs import responses_of, sampling_job, scoring_j
 def jobs_of(config: Config, inputs: Inputs) -> list[Job]:
     """The jobs of `config`, each once, in the order of the workflow.
 
-    The first one that asks an endpoint also asks it about the pairs that show whether it can judge.
+    The first one that asks a judge is taken to ask all of them whether they can judge.
     """
     walk = _Walk(config, inputs)
     walk.walk()
     jobs = list(walk.jobs.values())
-    first = next((number for number, job in enumerate(jobs) if job.judged), None)
-    if first is not None and isinstance(config.judge, EndpointJudge):
-        jobs[first] = replace(jobs[first], judged=jobs[first].judged + len(PAIRS))
+    first = next((number for number, job in enumerate(jobs) if job.calls), None)
+    if first is not None:
+        jobs[first] = replace(jobs[first], calls=jobs[first].calls + check_calls(config))
     return jobs
 
 
@@ -116,6 +116,6 @@ class _Walk:
             if table == "scores":
                 self._add_of_all_seeds(scoring_job(self.inputs, self.layout, where, of_side))
             else:
-                is_judged = self.inputs.is_judged(self.config.pairs[where.pair].task)
-                judged = responses_of(self.inputs, self.layout, where) if is_judged else 0
-                self._add_of_all_seeds(Job("grade", of_side, where.pair, judged=judged))
+                answers = responses_of(self.inputs, self.layout, where)
+                asked = self.inputs.judging(self.config.pairs[where.pair].task, answers)
+                self._add_of_all_seeds(Job("grade", of_side, where.pair, **asked))

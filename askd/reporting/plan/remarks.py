@@ -37,7 +37,7 @@ def remarks(
         lines.append(
             f"Besides, a job that runs keeps up to {number(state / 1e9)} GB of checkpoints."
         )
-    price = judge_price(config, jobs, inputs)
+    price = judge_price(jobs)
     if price is not None:
         lines.append(f"Judge: about {number(price)} at the prices of the configuration.")
     return lines

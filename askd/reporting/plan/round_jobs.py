@@ -141,7 +141,7 @@ def training_job(inputs: Inputs, layout: Layout, where) -> Job:
         ),
         disk=student.parameters * 4 + texts * tokens * TRAINED_ON_BYTES,
         state=CHECKPOINTS * trained * 12,
-        judged=graded if inputs.is_judged(own.task) else 0,
+        **inputs.judging(own.task, graded),
     )
 
 

@@ -165,13 +165,13 @@ def _jobs_csv(config: Config, jobs: list[Job]) -> str:
     rows = [
         (
             *(getattr(job, name) for name in names),
-            job.judged,
+            job.calls,
             duration(config, job, devices),
             *vars(asked(config, job)).values(),
         )
         for job in jobs
     ]
-    columns = ("judged", "seconds", "gpus", "threads", "asked_memory_mb", "asked_minutes")
+    columns = ("calls", "seconds", "gpus", "threads", "asked_memory_mb", "asked_minutes")
     return _csv((*names, *columns), rows)
 
 
