@@ -2,8 +2,8 @@
 
 lm-eval's own code decides for it: for `gsm8k` its filters and its exact match, for `minerva_math`
 its normalised match and its use of math-verify. Like lm-eval, only what stands before a task's
-stop strings is given to either side. lm-eval is an optional package (`pip install
-'askd[evaluate]'`) and is read from its files: importing all of its tasks takes long.
+stop strings is given to either side. lm-eval is an optional package (`pip install --editable
+'.[evaluate]'`) and is read from its files: importing all of its tasks takes long.
 
 `written/` holds outputs that were written to tell the two sides apart, with the reason of each
 difference.

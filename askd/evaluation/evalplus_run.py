@@ -1,7 +1,7 @@
 """EvalPlus's verdicts on programs, and those of our sandbox on the same programs.
 
-EvalPlus (optional: `pip install 'askd[evaluate]'`) is run as its command line is, on the problems
-that it is given, and four things of its version 0.3.1 are taken care of:
+EvalPlus (optional: `pip install --editable '.[evaluate]'`) is run as its command line is, on the
+problems that it is given, and four things of its version 0.3.1 are taken care of:
 
 - its ground truth and its results are cached in files, the latter under the name of the samples;
   here every run has a fresh folder for both;
@@ -124,7 +124,8 @@ def installed() -> str:
     """
     if importlib.util.find_spec("evalplus") is None:
         raise AskdError(
-            "evalplus is not installed; run `make evaluate-env`, or: pip install 'askd[evaluate]'"
+            "evalplus is not installed; run `make evaluate-env`, or: pip install --editable "
+            "'.[evaluate]'"
         )
     bubblewrap = shutil.which("bwrap")
     if bubblewrap is None:

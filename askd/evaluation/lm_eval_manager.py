@@ -32,7 +32,8 @@ def tasks_folder() -> Path:
     spec = importlib.util.find_spec("lm_eval")
     if spec is None:
         raise AskdError(
-            "lm-eval is not installed; run `make evaluate-env`, or: pip install 'askd[evaluate]'"
+            "lm-eval is not installed; run `make evaluate-env`, or: pip install --editable "
+            "'.[evaluate]'"
         )
     return Path(spec.origin).parent / "tasks"
 

@@ -84,7 +84,7 @@ def agreement(
         if find_spec(module) is None:
             raise AskdError(
                 f"{name} is not installed; run `make evaluate-env`, or: "
-                "pip install 'askd[evaluate]'"
+                "pip install --editable '.[evaluate]'"
             )
     math_rows = _rows(math_prompts, settings.math, settings.items)
     code_rows = _problems(settings, _rows(code_prompts, settings.code, settings.items))

@@ -56,7 +56,7 @@ def _hub(source: DatasetSource) -> Sequence[dict]:
     except ImportError as error:
         raise AskdError(
             f"{source.place}: data sets of the hub need the package `datasets`; install it with "
-            "`pip install 'askd[hub]'`."
+            "`pip install --editable '.[hub]'`."
         ) from error
     try:
         parts = [

@@ -414,7 +414,7 @@ def test_a_set_of_the_hub_is_loaded_at_its_revision(monkeypatch):
 
 def test_without_the_library_it_is_said_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", None)
-    assert "pip install 'askd[hub]'" in refusal(rows_of, hub())
+    assert "pip install --editable '.[hub]'" in refusal(rows_of, hub())
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,9 @@
 
 The schedule deals the prompts out to the steps of all rounds, the same for every method. The
 teacher answers all prompts of a round. The student answers those of its first window, and the
-train stage refreshes its outputs from there (`refresh_every`). A method whose policy
-samples together with the teacher has student outputs of its own from the first round on.
+train stage refreshes its outputs from there (`refresh_every`). A method whose policy samples
+together with the teacher, or that has its own `refresh_every`, has student outputs of its own from
+the first round on.
 """
 
 for group, seeds in LAYOUT.seeds.items():
