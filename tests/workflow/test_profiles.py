@@ -63,3 +63,22 @@ def test_jobs_that_would_get_fewer_gpus_than_they_need_are_refused(tmp_path):
     assert run.returncode != 0
     assert "error: a job asks for 2 GPUs (`gpus`), and Snakemake has 1; " in run.stderr
     assert not Path(model).exists()
+
+
+def test_ready_jobs_are_looked_at_when_one_has_ended_and_not_in_between(tmp_path):
+    """Snakemake's limit to the rate of starts has it look again and again."""
+    tasks = ("arithmetic", "programs", "instructions")
+    run = subprocess.run(
+        [
+            *(sys.executable, "-m", "snakemake", "--cores", "1", "--verbose"),
+            *(f"{tmp_path}/tiny/data/{task}/train.parquet" for task in tasks),
+            *("--configfile", "tests/workflow/tiny.yaml", "--config", f"results={tmp_path}"),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    looks = [line for line in run.stderr.splitlines() if line.startswith("Ready jobs: ")]
+    assert [int(line.split()[2]) for line in looks] == [3, 2, 1]
