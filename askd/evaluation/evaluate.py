@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from askd.artifacts import ITEMS, PROMPTS, read_table, table_from_rows, write_json, write_table
 from askd.config import Benchmark, Evaluation, Judge, Rollout, SandboxSettings, Strict
@@ -30,6 +30,17 @@ class EvaluateSettings(Strict):
     judges: dict[str, Judge] = Field(
         default={}, description="Who judges each benchmark, if the grader asks a judge."
     )
+
+    @model_validator(mode="after")
+    def _each_benchmark_has_its_judge(self) -> EvaluateSettings:
+        """Without one the grader would fall back to rules."""
+        asked = self.benchmarks if self.grader == "judge" else {}
+        if self.judges.keys() != asked.keys():
+            raise ValueError(
+                f"judges are named for {sorted(self.judges)}, and the grader {self.grader} asks "
+                f"one for each of {sorted(asked)}"
+            )
+        return self
 
 
 def evaluate(

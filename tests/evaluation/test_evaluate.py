@@ -133,3 +133,33 @@ def test_answers_are_graded_as_mathematics(folders, data, tmp_path):
     assert {item["reason"] for item in items} <= {"correct", "wrong", "unparsed", "timeout"}
     summary = json.loads((tmp_path / "eval/sums/summary.json").read_text())
     assert summary["tool"]["name"] == "math-verify"
+
+
+def test_each_benchmark_is_judged_by_its_own_judge(folders, data, tmp_path, monkeypatch):
+    judges = {
+        name: {"kind": "endpoint", "base_url": "http://127.0.0.1/v1", "model": name}
+        for name in ("a", "b")
+    }
+    chosen = {
+        "evaluation": {"samples": 1},
+        "rollout": {"max_new_tokens": 6},
+        "benchmarks": dict.fromkeys(judges, BENCHMARK),
+        "grader": "judge",
+        "judges": judges,
+    }
+    for wrong in ({}, {"a": judges["a"]}):
+        with pytest.raises(AskdError, match=r"judges are named for .* asks one for each of"):
+            validate(EvaluateSettings, {**chosen, "judges": wrong}, "test")
+    asked = []
+
+    def grade(rollouts, prompts, grader, sandbox, judge):
+        asked.append(judge.model)
+        raise AskdError("enough")
+
+    monkeypatch.setattr("askd.evaluation.evaluate.grade", grade)
+    for order in (("a", "b"), ("b", "a")):
+        ordered = {**chosen, "benchmarks": dict.fromkeys(order, BENCHMARK)}
+        run = validate(EvaluateSettings, ordered, "test")
+        with pytest.raises(AskdError, match="enough"):
+            evaluate(run, 0, folders.student, data, tmp_path / "eval")
+    assert asked == ["a", "b"]
