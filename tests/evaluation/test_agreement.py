@@ -58,6 +58,6 @@ def test_a_solution_without_a_box_is_refused():
 def test_lm_eval_that_is_not_installed_is_named(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(
-        AskdError, match=r"lm-eval is not installed; .*pip install 'askd\[evaluate\]'"
+        AskdError, match=r"lm-eval is not installed; .*pip install --editable '\.\[evaluate\]'"
     ):
         agreement("gsm8k", [Output("x", "7", "#### 7")])

@@ -161,5 +161,5 @@ def test_verdicts_of_evalplus():
 
 def test_evalplus_that_is_not_installed_is_named(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(AskdError, match=r"evalplus is not installed; .*'askd\[evaluate\]'"):
+    with pytest.raises(AskdError, match=r"evalplus is not installed; .*'\.\[evaluate\]'"):
         evalplus_run.evalplus_verdicts("humaneval", [], [])

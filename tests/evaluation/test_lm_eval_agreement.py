@@ -101,5 +101,5 @@ def test_prompts_that_the_task_cannot_hold_are_refused(prompt_rows, tmp_path, ch
 
 def test_lm_eval_that_is_not_installed_is_named(monkeypatch, tmp_path):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(AskdError, match=r"lm-eval is not installed; .*'askd\[evaluate\]'"):
+    with pytest.raises(AskdError, match=r"lm-eval is not installed; .*'\.\[evaluate\]'"):
         lm_eval_run([], tmp_path, Rollout(max_new_tokens=8))

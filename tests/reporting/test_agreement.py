@@ -65,7 +65,7 @@ def test_tools_that_are_not_installed_are_named(settings, tables, tmp_path, monk
     monkeypatch.setattr(stage, "find_spec", lambda name: None if name == "evalplus" else object())
     math, code = tables
     output = tmp_path / "tables/agreement"
-    with pytest.raises(AskdError, match=r"evalplus is not installed; .*'askd\[evaluate\]'"):
+    with pytest.raises(AskdError, match=r"evalplus is not installed; .*'\.\[evaluate\]'"):
         stage.agreement(settings, tmp_path, math, tmp_path, code, None, None, output)
     assert not output.parent.exists()
 
