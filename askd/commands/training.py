@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Annotated
 
@@ -53,6 +54,7 @@ def train(
     from askd.training.stage import SideTables, TrainSettings
     from askd.training.stage import train as run
 
+    gc.freeze()  # Each training ends with a collection, which need not walk what was imported.
     chosen = validated_json(TrainSettings, settings)
     sides = (
         (teacher_rollouts, teacher_scores, teacher_rewards, teacher_skewness),
