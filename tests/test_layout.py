@@ -478,3 +478,15 @@ def test_evalplus_judges_systems_with_their_seeds_on_files_of_ones_own():
     assert settings["benchmarks"] == list(section["benchmarks"])
     # EvalPlus's longest answer, not that of the trainings.
     assert settings["rollout"]["max_new_tokens"] == 768
+
+
+def test_lm_eval_loads_weights_in_the_type_of_our_evaluation():
+    section = {"pairs": ["qwen2-math"], "systems": ["askd"], "tasks": ["gsm8k"]}
+
+    def dtype(evaluation: dict, **lm_eval) -> str:
+        paths = layout(lm_eval={**section, **lm_eval}, evaluation=evaluation)
+        return json.loads(paths.lm_eval_settings)["lm_eval"]["dtype"]
+
+    assert dtype({}) == "auto"
+    assert dtype({"dtype": "bfloat16"}) == "bfloat16"
+    assert dtype({"dtype": "bfloat16"}, dtype="float16") == "float16"

@@ -50,12 +50,17 @@ def lm_eval_table(
 
 
 @app.command()
-def evalplus_table(settings: Settings, output: OutputFiles) -> None:
-    """Write what evalplus and we say of the same programs, with intervals."""
+def evalplus_table(
+    settings: Settings,
+    benchmarks: Annotated[Path, option("Folder of evalplus's benchmark files.")],
+    output: OutputFiles,
+) -> None:
+    """Write what evalplus and we say of the same programs, with intervals, and print it."""
     from askd.config import validated_json
     from askd.reporting.evalplus_table import EvalPlusTableSettings, write
 
-    write(validated_json(EvalPlusTableSettings, settings), output)
+    write(validated_json(EvalPlusTableSettings, settings), benchmarks, output)
+    typer.echo(output.with_suffix(".md").read_text(encoding="utf-8"), nl=False)
 
 
 @app.command()

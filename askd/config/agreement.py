@@ -55,7 +55,8 @@ class LmEval(Strict):
     )
     dtype: str = Field(
         default="auto",
-        description="Type of the weights; auto: as in the folder, with vLLM `rollout.vllm.dtype`.",
+        description="Type of the weights; auto: `evaluation.dtype`, and where that is not set, as "
+        "in the folder, with vLLM `rollout.vllm.dtype`.",
     )
 
     @model_validator(mode="after")

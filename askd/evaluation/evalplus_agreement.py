@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from askd.config import SandboxSettings
 from askd.evaluation.comparison import Comparison, compared
-from askd.evaluation.evalplus_run import Dataset, Sample, judge, reason
+from askd.evaluation.evalplus_run import Dataset, Sample, judge
 from askd.sandbox import FunctionTests
 from askd.sandbox.formats import evalplus
 
@@ -37,12 +37,12 @@ def agreement(
             f"{name}, {sample.kind}",
             verdict,
             sample.task_id,
-            ours.passed,
-            theirs,
-            reason(sample.task_id, ours, theirs),
+            one.ours.passed,
+            one.theirs,
+            one.why,
         )
         for verdict, verdicts in judged.items()
-        for sample, (ours, theirs) in zip(samples, verdicts, strict=True)
+        for sample, one in zip(samples, verdicts, strict=True)
     ]
 
 

@@ -17,10 +17,9 @@ from askd.config import EvalPlusName, Evaluation, Rollout, SandboxSettings, Stri
 from askd.evaluation.answers import answers, how, item
 from askd.evaluation.comparison import UNEXPLAINED
 from askd.evaluation.evalplus_problems import DATASETS, prompts_of, read_problems, tests_of
-from askd.evaluation.evalplus_run import Sample, installed, judge, reason, sample_of
+from askd.evaluation.evalplus_run import Judged, Sample, installed, judge, sample_of
 from askd.evaluation.summary import measures, provenance
 from askd.models.folder import LanguageModel, load
-from askd.sandbox import Result
 
 # The column of an items table that holds EvalPlus's verdict on the tests of ours.
 EVALPLUS = {"base": "evalplus_base", "plus": "evalplus_plus"}
@@ -46,7 +45,7 @@ def evaluate(
         AskdError: evalplus or bubblewrap is not installed, or evalplus fails.
     """
     installed()
-    language_model = load(model_folder)
+    language_model = load(model_folder, settings.evaluation.dtype or "auto")
     for name in settings.benchmarks:
         items, summary = _evaluate(settings, seed, language_model, name, data / f"{name}.jsonl")
         table = table_from_rows(items, PROGRAM_ITEMS)
@@ -90,6 +89,7 @@ def _evaluate(
         "sandbox": sandbox,
         "judge": None,
         **provenance(prompts, language_model.tokenizer.get_chat_template(), "code"),
+        "dtype": str(language_model.model.dtype).removeprefix("torch."),
         "tool": {"name": "evalplus", "version": version("evalplus")},
         "items": len(prompts),
         **measures(items),
@@ -98,21 +98,19 @@ def _evaluate(
     return items, summary
 
 
-def _item(sample: Sample, rollout: dict, verdicts: dict[str, tuple[Result, bool]]) -> dict:
-    """The row of an answer; `verdicts` are ours and EvalPlus's, by the name of the tests.
+def _item(sample: Sample, rollout: dict, verdicts: dict[str, Judged]) -> dict:
+    """The row of an answer; `verdicts` are by the name of the tests.
 
     Its reward is our verdict on all tests.
     """
-    ours, _ = verdicts.get("plus", verdicts["base"])
+    ours = verdicts.get("plus", verdicts["base"]).ours
     differences = [
-        reason(sample.task_id, result, theirs) or UNEXPLAINED
-        for result, theirs in verdicts.values()
-        if result.passed != theirs
+        one.why or UNEXPLAINED for one in verdicts.values() if one.ours.passed != one.theirs
     ]
     row = item(sample.kind, rollout, ours.passed, float(ours.passed), ours.reason)
     for tests, theirs_in in EVALPLUS.items():
-        result, theirs = verdicts.get(tests, verdicts["base"])
-        row |= {tests: result.passed, theirs_in: theirs}
+        one = verdicts.get(tests, verdicts["base"])
+        row |= {tests: one.ours.passed, theirs_in: one.theirs}
     return {**row, "difference": (differences or [""])[0]}
 
 

@@ -38,6 +38,7 @@ Dataset = Literal["humaneval", "mbpp"]
 LONGEST_START, LONGEST_PROGRAM = 600, 130
 KNOWN_FAULTS = {"HumanEval/32": "evalplus 0.3.1 counts every answer to this problem as wrong"}
 TIMED_OUT = "time ran out on our side: our limit is of all inputs together, theirs of each"
+THEY_TIMED_OUT = "time ran out on EvalPlus's side: its limit is of each input, ours of all together"
 
 
 class Sample(NamedTuple):
@@ -49,10 +50,20 @@ class Sample(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """Whether a program passes the base tests, and those with the extra ones (if there are any)."""
+    """Whether a program passes the base tests, and those with the extra ones (if there are any);
+    and whether EvalPlus's time ran out in either."""
 
     base: bool
     plus: bool
+    timed_out: bool = False
+
+
+class Judged(NamedTuple):
+    """Our verdict on a program, EvalPlus's, and why they may differ: empty if nothing is known."""
+
+    ours: Result
+    theirs: bool
+    why: str
 
 
 def sample_of(task_id: str, kind: str, reference: str, answer: str) -> Sample:
@@ -68,7 +79,7 @@ def judge(
     samples: Sequence[Sample],
     tests: dict[str, dict[str, FunctionTests]],
     settings: SandboxSettings,
-) -> tuple[dict[str, list[tuple[Result, bool]]], dict]:
+) -> tuple[dict[str, list[Judged]], dict]:
     """For each of `tests` our verdict on each of `samples` beside EvalPlus's, and what our sandbox
     was.
 
@@ -85,16 +96,28 @@ def judge(
             ours = sandbox.run_all(
                 [Program(one.source, of_task[one.task_id], one.task_id) for one in samples]
             )
-            passed = [verdict.base if name == "base" else verdict.plus for verdict in theirs]
-            judged[name] = list(zip(ours, passed, strict=True))
+            judged[name] = [
+                _judged(
+                    sample.task_id,
+                    result,
+                    verdict,
+                    verdict.base if name == "base" else verdict.plus,
+                )
+                for sample, result, verdict in zip(samples, ours, theirs, strict=True)
+            ]
         return judged, sandbox.about
 
 
-def reason(task_id: str, ours: Result, theirs: bool) -> str:
-    """Why the verdicts on a program may differ; empty if nothing is known."""
-    if task_id in KNOWN_FAULTS and not theirs:
-        return KNOWN_FAULTS[task_id]
-    return TIMED_OUT if ours.reason == "timeout" else ""
+def _judged(task_id: str, ours: Result, verdict: Verdict, theirs: bool) -> Judged:
+    """Both verdicts on a program; `theirs` is the part of `verdict` that stands beside ours."""
+    why = ""
+    if not theirs and task_id in KNOWN_FAULTS:
+        why = KNOWN_FAULTS[task_id]
+    elif not theirs and verdict.timed_out:
+        why = THEY_TIMED_OUT
+    elif ours.reason == "timeout":
+        why = TIMED_OUT
+    return Judged(ours, theirs, why)
 
 
 def evalplus_verdicts(
@@ -187,7 +210,10 @@ def read_verdicts(results: dict, samples: Sequence[Sample]) -> list[Verdict]:
         row = next(queues.get(sample.task_id, iter(())), None)
         if row is None or row["solution"] != sample.source:
             raise AskdError(f"evalplus: its results for {sample.task_id} are of other samples.")
-        base = row["base_status"] == "pass"
+        statuses = row["base_status"], row["plus_status"]
+        base = statuses[0] == "pass"
         # None where only base tests were run.
-        verdicts.append(Verdict(base, base and row["plus_status"] in ("pass", None)))
+        verdicts.append(
+            Verdict(base, base and statuses[1] in ("pass", None), "timeout" in statuses)
+        )
     return verdicts

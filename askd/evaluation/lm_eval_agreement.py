@@ -34,6 +34,8 @@ from askd.rewards.result import Answer, Grade
 from askd.rollout.engine import requests, sample
 
 TASK = "gsm8k_style"
+# Of the weights on both sides: rounding in a smaller one depends on how answers are batched.
+TYPE = "float32"
 NOTHING_READ = {
     STRICT: "strict-match reads nothing but `#### n`",
     FLEXIBLE: "flexible-extract reads no number there",
@@ -61,7 +63,7 @@ def agreement(
         update={"samples_per_prompt": 1, "temperature": 0.0, "top_p": 1.0, "engine": "transformers"}
     )
     logged = lm_eval_run(questions, model_folder, greedy)
-    model = load(model_folder)
+    model = load(model_folder, TYPE)
     rollouts = sample(model, requests(model, prompts, 1), greedy, 0, f"agreement {name}")
     return compare(name, questions, [row["text"] for row in rollouts], logged.samples), logged
 
@@ -122,7 +124,7 @@ def _theirs_alone(filter_: str, text: str, ours: Grade) -> str:
 
 def lm_eval_run(questions: Sequence[dict], model_folder: Path, rollout: Rollout) -> Run:
     """lm-eval's answers to `questions` (id, question, answer), greedy; raises as `agreement`."""
-    loaded = load_model(model_folder, "transformers", "float32", rollout.batch_size)
+    loaded = load_model(model_folder, "transformers", TYPE, rollout.batch_size)
     with closing(loaded) as model, TemporaryDirectory(prefix="askd-lm-eval-") as folder:
         path = Path(folder) / "test.jsonl"
         write_json_lines(path, questions)

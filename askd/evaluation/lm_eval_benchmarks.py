@@ -84,7 +84,7 @@ def evaluate(settings: LmEvalSettings, model_folder: Path, data: Path, output: P
                 )
                 items = rows_of(results, model)
                 write_table(output / name / "items.parquet", table_from_rows(items, ITEMS), ITEMS)
-                summary = _summary(name, results, items, settings, model.tokenizer)
+                summary = _summary(name, results, items, settings, model)
                 write_json(output / name / "summary.json", summary)
                 print(name, summary["reward"], flush=True)
 
@@ -163,8 +163,9 @@ def _questions(name: str, benchmark: Benchmark, data: Path) -> list[dict[str, st
 
 
 def _summary(
-    name: str, results: dict[str, Any], items: list[dict], settings: LmEvalSettings, tokenizer: Any
+    name: str, results: dict[str, Any], items: list[dict], settings: LmEvalSettings, model: Any
 ) -> dict:
+    tokenizer = model.tokenizer
     chosen, samples = settings.lm_eval, results["samples"]
     template = tokenizer.get_chat_template() if chosen.chat_template else None
     counts = {task: counted(logged) for task, logged in samples.items()}
@@ -173,6 +174,7 @@ def _summary(
         "benchmark": name,
         "tool": {"name": "lm-eval", "version": version("lm-eval")},
         "engine": chosen.engine,
+        "dtype": model.dtype,
         "task_versions": {task: results["versions"].get(task) for task in samples},
         "task_hash": {task: task_hash(logged) for task, logged in samples.items()},
         "files": {task: chosen.files[task] for task in samples if task in chosen.files},

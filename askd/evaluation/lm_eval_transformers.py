@@ -13,12 +13,13 @@ from askd.models.folder import default_device
 
 
 class TransformersModel(HFLM):
-    """The model in `folder`; `ends` says how its answers ended."""
+    """The model in `folder`; `ends` says how its answers ended, `dtype` the type of its weights."""
 
     def __init__(self, folder: Path, dtype: str, batch_size: int) -> None:
         super().__init__(
             pretrained=str(folder), device=str(default_device()), dtype=dtype, batch_size=batch_size
         )
+        self.dtype = str(self.model.dtype).removeprefix("torch.")
         self.ends = Ends()
         self.set_cache_hook(self.ends)
 

@@ -29,6 +29,7 @@ class VllmModel(VLLM):
     def __init__(self, folder: Path, dtype: str, batch_size: int, vllm: Vllm) -> None:
         language_model = load_without_weights(folder)
         options = engine_options(vllm) | ({} if dtype == "auto" else {"dtype": dtype})
+        self.dtype = options["dtype"]
         with starting(folder, "lm_eval.engine"):
             super().__init__(
                 pretrained=str(folder),

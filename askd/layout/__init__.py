@@ -99,9 +99,12 @@ class Layout(Runs):
     def lm_eval_settings(self) -> str:
         """What the lm-eval stage reads of the configuration."""
         config, rollout = self.config, self.config.rollout
+        chosen = config.lm_eval
+        if chosen.dtype == "auto":  # all systems in one type, as our runner has them
+            chosen = chosen.model_copy(update={"dtype": config.evaluation.dtype or "auto"})
         return as_json(
             {
-                "lm_eval": config.lm_eval,
+                "lm_eval": chosen,
                 "benchmarks": {name: config.benchmarks[name] for name in config.lm_eval.benchmarks},
                 "batch_size": rollout.batch_size,
                 "max_new_tokens": config.lm_eval.max_new_tokens or rollout.max_new_tokens,

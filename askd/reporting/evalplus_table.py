@@ -1,9 +1,11 @@
-"""The table of what EvalPlus and we say of the same programs: pass@1 with intervals."""
+"""The table of what EvalPlus and we say of the same programs: pass@1 with intervals, programs that
+cannot be read or took too long, and how long the jobs took."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import fmean
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +17,8 @@ from askd.errors import AskdError
 from askd.evaluation.stats import interval
 from askd.reporting.csv_text import csv_text
 from askd.reporting.markdown import grid
+from askd.reporting.times import took
+from askd.rewards.result import TIMED_OUT, UNREAD
 
 
 class EvalPlusTableSettings(Strict):
@@ -29,7 +33,8 @@ class EvalPlusTableSettings(Strict):
 class Score(NamedTuple):
     """Pass@1 of greedy answers in percent, with its 95 % interval, by us and by EvalPlus.
 
-    `differing` counts the items that the two judge differently for some seed.
+    `differing` counts the items that the two judge differently for some seed; `unread` and
+    `too_slow` are shares of the answers, in percent, by our sandbox on all tests.
     """
 
     pair: str
@@ -45,13 +50,15 @@ class Score(NamedTuple):
     evalplus_ci_low: float
     evalplus_ci_high: float
     differing: int
+    unread: float
+    too_slow: float
 
 
 HEADINGS = ("pair", "system", "benchmark", "tests", "seeds", "items")
 
 
-def write(settings: EvalPlusTableSettings, output: Path) -> None:
-    """Write OUTPUT.csv and OUTPUT.md.
+def write(settings: EvalPlusTableSettings, benchmarks: Path, output: Path) -> None:
+    """Write OUTPUT.csv and OUTPUT.md; `benchmarks` is the folder of evalplus's benchmark files.
 
     Raises:
         AskdError: the seeds of a system were asked different items.
@@ -64,15 +71,19 @@ def write(settings: EvalPlusTableSettings, output: Path) -> None:
             f"{one.ours:.1f} [{one.ours_ci_low:.1f}, {one.ours_ci_high:.1f}]",
             f"{one.evalplus:.1f} [{one.evalplus_ci_low:.1f}, {one.evalplus_ci_high:.1f}]",
             str(one.differing),
+            f"{one.unread:.1f}",
+            f"{one.too_slow:.1f}",
         ]
         for one in scores
     ]
-    columns = (*HEADINGS, "pass@1, ours [95 %]", "pass@1, evalplus [95 %]", "differing items")
+    scores_ = ("pass@1, ours [95 %]", "pass@1, evalplus [95 %]")
+    columns = (*HEADINGS, *scores_, "differing items", "unread", "too slow")
     title = (
-        "# Scores beside EvalPlus\n\nGreedy answers of our rollout engine, judged in our sandbox "
-        "and by EvalPlus: on the base tests,\nand on the base and extra ones (plus)."
+        "# Scores beside EvalPlus\n\nIn %. Greedy answers of our rollout engine, judged in our "
+        "sandbox and by EvalPlus: on the base\ntests, and on the base and extra ones (plus)."
     )
-    write_text(output.with_suffix(".md"), f"{title}\n\n{grid(columns, rows)}\n")
+    took_ = took(benchmarks, "evalplus")
+    write_text(output.with_suffix(".md"), f"{title}\n\n{grid(columns, rows)}\n\n{took_}\n")
 
 
 def _scores(settings: EvalPlusTableSettings) -> Iterator[Score]:
@@ -85,6 +96,7 @@ def _scores(settings: EvalPlusTableSettings) -> Iterator[Score]:
                     for seed in seeds
                 ]
                 answers = _greedy(paths)
+                reasons = [row["reason"] for own in answers for row in own]
                 for tests in ("base",) if benchmark == "humaneval" else ("base", "plus"):
                     ours, theirs = (
                         np.array([[float(row[column]) for row in own] for own in answers])
@@ -94,6 +106,8 @@ def _scores(settings: EvalPlusTableSettings) -> Iterator[Score]:
                         *(pair, system, benchmark, tests, *ours.shape),
                         *(100 * value for side in (ours, theirs) for value in interval(side)),
                         int((ours != theirs).any(axis=0).sum()),
+                        100 * fmean(reason in UNREAD for reason in reasons),
+                        100 * fmean(reason == TIMED_OUT for reason in reasons),
                     )
 
 

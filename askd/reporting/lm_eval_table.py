@@ -1,10 +1,13 @@
 """The table of what lm-eval itself measured: pass@1 of each system with an interval, beside that of
-our runner where it has answered the same benchmark, and how long lm-eval took."""
+our runner where it has answered the same benchmark, answers that could not be read, and how long
+lm-eval took."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +19,7 @@ from askd.errors import AskdError
 from askd.evaluation.stats import interval
 from askd.reporting.csv_text import csv_text
 from askd.reporting.markdown import grid
-from askd.reporting.times import measured
+from askd.reporting.times import took
 
 
 class LmEvalTableSettings(Strict):
@@ -32,7 +35,8 @@ class LmEvalTableSettings(Strict):
 
 
 class Score(NamedTuple):
-    """Pass@1 in percent, with its 95 % interval; `ours` is that of our runner's greedy answers, and
+    """Pass@1 in percent, with its 95 % interval; `unread` is the share of answers that could not be
+    read, None where nobody says what was read; `ours` is pass@1 of our runner's greedy answers, and
     `equal` whether the two agree, None where it has not answered or lm-eval had fewer items."""
 
     pair: str
@@ -43,6 +47,7 @@ class Score(NamedTuple):
     mean: float
     ci_low: float
     ci_high: float
+    unread: float | None
     ours: float | None
     equal: bool | None
 
@@ -55,27 +60,32 @@ def write(settings: LmEvalTableSettings, benchmarks: Path, output: Path) -> None
     """
     scores = list(_scores(settings))
     write_text(output.with_suffix(".csv"), csv_text(Score._fields, scores))
-    headings = ("pair", "system", "task", "seeds", "items", "pass@1 [95 %]", "ours", "equal")
+    headings = (
+        "pair",
+        "system",
+        "task",
+        "seeds",
+        "items",
+        "pass@1 [95 %]",
+        "unread",
+        "ours",
+        "equal",
+    )
     markdown = grid(headings, [_cells(score) for score in scores])
-    title = "# Scores by lm-eval\n\nlm-eval itself prompted, sampled greedily and graded."
-    write_text(output.with_suffix(".md"), f"{title}\n\n{markdown}\n\n{_took(benchmarks)}\n")
+    title = (
+        "# Scores by lm-eval\n\nIn %. lm-eval itself prompted, sampled greedily and graded; it "
+        "does not count the\nanswers for which time ran out."
+    )
+    took_ = took(benchmarks, "lm-eval")
+    write_text(output.with_suffix(".md"), f"{title}\n\n{markdown}\n\n{took_}\n")
 
 
 def _cells(score: Score) -> list[str]:
     ours = "" if score.ours is None else f"{score.ours:.1f}"
     equal = "" if score.equal is None else "yes" if score.equal else "no"
+    unread = "" if score.unread is None else f"{score.unread:.1f}"
     mean = f"{score.mean:.1f} [{score.ci_low:.1f}, {score.ci_high:.1f}]"
-    return [*map(str, score[:5]), mean, ours, equal]
-
-
-def _took(benchmarks: Path) -> str:
-    """What the jobs of lm-eval took, in a sentence."""
-    stages = [stage for stage in measured(benchmarks.parent) if stage.name == benchmarks.name]
-    return "".join(
-        f"{stage.jobs} jobs of lm-eval took {stage.seconds:.0f} seconds in all, with start-up and "
-        "loading."
-        for stage in stages
-    )
+    return [*map(str, score[:5]), mean, unread, ours, equal]
 
 
 def _scores(settings: LmEvalTableSettings) -> Iterator[Score]:
@@ -85,7 +95,8 @@ def _scores(settings: LmEvalTableSettings) -> Iterator[Score]:
                 folders = [
                     Path(settings.results) / f"{pair}/{system}/seed{seed}/eval" for seed in seeds
                 ]
-                theirs = _rewards([folder / f"lm_eval/{task}" for folder in folders])
+                by_lm_eval = [folder / f"lm_eval/{task}" for folder in folders]
+                theirs = _rewards(by_lm_eval)
                 mean = interval(theirs)
                 ours = None
                 if task in settings.benchmarks:
@@ -95,6 +106,7 @@ def _scores(settings: LmEvalTableSettings) -> Iterator[Score]:
                 yield Score(
                     *(pair, system, task, *theirs.shape),
                     *(100 * value for value in mean),
+                    _unread(by_lm_eval),
                     ours,
                     None if ours is None else bool(np.isclose(ours, 100 * theirs.mean())),
                 )
@@ -115,3 +127,10 @@ def _rewards(folders: Sequence[Path]) -> np.ndarray:
         if seen.keys() != outcomes[0].keys():
             raise AskdError(f"{path}: not the items of {paths[0]}; run lm-eval again.")
     return np.array([[seen[item] for item in sorted(seen)] for seen in outcomes])
+
+
+def _unread(folders: Sequence[Path]) -> float | None:
+    """The share of greedy answers that could not be read, in percent, a mean over `folders`."""
+    summaries = [json.loads((folder / "summary.json").read_text("utf-8")) for folder in folders]
+    shares = [summary["parse_failures"]["greedy"] for summary in summaries]
+    return None if None in shares else 100 * fmean(shares)

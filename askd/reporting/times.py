@@ -52,6 +52,17 @@ def times(benchmarks: Path, output: Path) -> None:
     write_text(output.with_suffix(".md"), f"{grid(HEADINGS, rows)}\n\n{notes}\n")
 
 
+def took(benchmarks: Path, tool: str) -> str:
+    """What the jobs of `tool` took, in a sentence; `benchmarks` is the folder of their benchmark
+    files, without which it is empty."""
+    stages = [stage for stage in measured(benchmarks.parent) if stage.name == benchmarks.name]
+    return "".join(
+        f"{stage.jobs} job{'s' * (stage.jobs > 1)} of {tool} took {stage.seconds:.0f} seconds in "
+        "all, with start-up and loading."
+        for stage in stages
+    )
+
+
 @dataclass(frozen=True)
 class StageTime:
     """What the jobs of a stage took: seconds in all, the largest resident set of one in MB, and

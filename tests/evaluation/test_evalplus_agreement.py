@@ -86,7 +86,7 @@ def test_extra_tests_count_beside_the_base_ones_only():
     found = read_verdicts(
         results(("a", "pass", "pass"), ("b", "pass", "fail"), ("c", "timeout", "pass")), samples
     )
-    assert found == [Verdict(True, True), Verdict(True, False), Verdict(False, False)]
+    assert found == [Verdict(True, True), Verdict(True, False), Verdict(False, False, True)]
     # Where there are none.
     found = read_verdicts(
         results(("a", "pass", None), ("b", "fail", None), ("c", "pass", None)), samples
@@ -139,6 +139,16 @@ def test_the_known_fault_is_named(monkeypatch):
     found = agreement("A", "humaneval", rows, samples, settings, checks)
     assert [one.verdict for one in found] == ["base", "plus", "check()"]
     assert all("counts every answer to this problem as wrong" in one.reason for one in found)
+
+
+def test_time_that_ran_out_for_evalplus_is_a_reason(monkeypatch):
+    row = evalplus_row(ADD, "Mbpp/9000")
+    samples = [Sample("Mbpp/9000", "model", canonical(row))]
+    theirs = Verdict(True, False, timed_out=True)
+    monkeypatch.setattr(evalplus_run, "evalplus_verdicts", lambda *_: [theirs])
+    settings = SandboxSettings(lowest_tier="landlock")
+    base, plus = agreement("A", "mbpp", [row], samples, settings)
+    assert base.equal and plus.reason.startswith("time ran out on EvalPlus's side")
 
 
 @needs_evalplus

@@ -45,6 +45,7 @@ def problem(task_id: str, name: str, operator: str) -> dict:
 
 
 ROWS = [problem("HumanEval/900", "add", "+"), problem("HumanEval/901", "sub", "-")]
+COLUMNS = ("system", "tests", "ours", "evalplus", "differing", "unread", "too_slow")
 BASE_ONLY = "def sub(a, b):\n    return a - b if a else None\n"
 # The package's form of the same problems.
 OF_THE_PACKAGE = [
@@ -107,7 +108,12 @@ def answered(monkeypatch):
             )
 
     tokenizer = SimpleNamespace(get_chat_template=lambda: "template")
-    monkeypatch.setattr(stage, "load", lambda folder: SimpleNamespace(tokenizer=tokenizer))
+
+    def load(folder, dtype):
+        model = SimpleNamespace(dtype=f"torch.{dtype}")
+        return SimpleNamespace(tokenizer=tokenizer, model=model)
+
+    monkeypatch.setattr(stage, "load", load)
     monkeypatch.setattr(stage, "answers", answers)
     return streams
 
@@ -136,7 +142,8 @@ def test_both_sides_on_base_and_plus(tmp_path, answered, judged, is_complete):
         BASE_ONLY.strip(): Verdict(True, True),
         sources[1]: Verdict(True, True),
     }
-    evaluate(settings("humaneval_plus"), 3, tmp_path, tmp_path / "data", tmp_path / "out")
+    chosen = settings("humaneval_plus", evaluation={"samples": 2, "dtype": "bfloat16"})
+    evaluate(chosen, 3, tmp_path, tmp_path / "data", tmp_path / "out")
     assert answered == [(3, "evalplus humaneval_plus")]
     ((dataset, problems, samples),) = judged.calls
     assert (dataset, problems, len(samples)) == ("humaneval", ROWS, 6)
@@ -151,7 +158,7 @@ def test_both_sides_on_base_and_plus(tmp_path, answered, judged, is_complete):
     assert is_complete(summary)
     assert summary["tool"] == {"name": "evalplus", "version": "7.7"}
     assert (summary["engine"], summary["seed"], summary["samples"]) == ("transformers", 3, 2)
-    assert summary["source"]["file"].endswith("plus.jsonl.gz")
+    assert summary["source"]["file"].endswith("plus.jsonl.gz") and summary["dtype"] == "bfloat16"
     assert len(summary["source"]["sha256"]) == 64 and summary["sandbox"]["tier"]
     # "I cannot (" is no code.
     assert summary["parse_failures"] == {"greedy": 0.0, "sampled": 0.25}
@@ -258,7 +265,7 @@ def items_of(tmp_path, system, seed, verdicts):
             "sample_id": 0,
             "correct": plus,
             "reward": float(plus),
-            "reason": "",
+            "reason": {"0000": "timeout", "1010": "syntax error"}.get(flags, ""),
             "finish_reason": "stop",
             "response_tokens": 1,
             "text": "",
@@ -283,24 +290,26 @@ def test_the_table_has_both_sides_of_each_system(tmp_path):
     systems = {"teacher": [0], "askd": [0, 1]}
     value = {"pairs": ["p"], "systems": systems, "results": str(tmp_path)}
     chosen = validate(EvalPlusTableSettings, value | {"benchmarks": ["mbpp_plus"]}, "test")
-    write(chosen, tmp_path / "evalplus")
+    benchmarks = tmp_path / "benchmarks/evalplus"
+    benchmarks.mkdir(parents=True)
+    for name, seconds in (("teacher", 20.4), ("askd", 30)):
+        (benchmarks / f"{name}.tsv").write_text(f"s\tmax_rss\n{seconds}\t5\n")
+    write(chosen, benchmarks, tmp_path / "evalplus")
     with (tmp_path / "evalplus.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [
-        (*(row[name] for name in ("system", "tests", "ours", "evalplus", "differing")),)
-        for row in rows
-    ] == [
-        ("teacher", "base", "75.0", "75.0", "0"),
-        ("teacher", "plus", "25.0", "50.0", "1"),
-        ("askd", "base", "50.0", "62.5", "1"),
-        ("askd", "plus", "37.5", "37.5", "0"),
+    assert [(*(row[name] for name in COLUMNS),) for row in rows] == [
+        ("teacher", "base", "75.0", "75.0", "0", "25.0", "25.0"),
+        ("teacher", "plus", "25.0", "50.0", "1", "25.0", "25.0"),
+        ("askd", "base", "50.0", "62.5", "1", "12.5", "37.5"),
+        ("askd", "plus", "37.5", "37.5", "0", "12.5", "37.5"),
     ]
     assert all(float(row["ours_ci_low"]) < float(row["ours"]) for row in rows)
     text = (tmp_path / "evalplus.md").read_text()
     assert "25.0 [" in text and "differing items" in text
+    assert "2 jobs of evalplus took 50 seconds in all" in text
     items_of(tmp_path, "askd", 1, {"a": "1111", "b": "1111"})
     with pytest.raises(AskdError, match="not the items of"):
-        write(chosen, tmp_path / "evalplus")
+        write(chosen, benchmarks, tmp_path / "evalplus")
 
 
 @needs_evalplus

@@ -7,7 +7,7 @@ import os
 import pytest
 from typer.testing import CliRunner
 
-from askd.artifacts import ITEMS, read_table, table_from_rows, write_table
+from askd.artifacts import ITEMS, read_table, table_from_rows, write_json, write_table
 from askd.commands.evaluation import app
 from askd.config import LmEval, validate
 from askd.errors import AskdError
@@ -61,6 +61,7 @@ class Model:
     """What stands for lm-eval's model; its third answer ran into the limit."""
 
     tokenizer = Words()
+    dtype = "bfloat16"
     closed = False
 
     def __init__(self) -> None:
@@ -198,6 +199,8 @@ def items_of(
     ]
     path = tmp_path / f"p/{system}/seed{seed}/eval/{tool}gsm8k/items.parquet"
     write_table(path, table_from_rows(rows, ITEMS), ITEMS)
+    unread = {"teacher": None, "askd": 0.25 * seed}[system]
+    write_json(path.with_name("summary.json"), {"parse_failures": {"greedy": unread}})
 
 
 @pytest.fixture
@@ -227,7 +230,8 @@ def test_the_table_has_a_row_for_each_system(table, tmp_path):
     assert (askd["mean"], askd["seeds"], askd["items"]) == ("62.5", "2", "4")
     assert float(askd["ci_low"]) < 62.5 < float(askd["ci_high"])
     assert (askd["ours"], askd["equal"]) == ("", "")
-    assert "75.0 [" in text and "1 jobs of lm-eval took 12 seconds in all" in text
+    assert (teacher["unread"], askd["unread"]) == ("", "12.5")
+    assert "75.0 [" in text and "1 job of lm-eval took 12 seconds in all" in text
     items_of(tmp_path, "askd", 1, {"a": 1.0, "b": 0.0, "c": 1.0, "e": 1.0})
     with pytest.raises(AskdError, match="not the items of"):
         table()

@@ -125,9 +125,12 @@ def test_what_may_be_another_tomorrow_is_named(paper, tmp_path):
         for name, model in paper["models"].items()
         if len(model["revision"]) != 40
     }
-    assert set(named(value)) == branches
+    plus = ("evalplus.benchmarks.humaneval_plus", "no sha256")
+    assert set(named(value)) == branches | {plus}
     for name, _ in branches:
         value["models"][name.removeprefix("models.")]["revision"] = "0" * 40
+    assert named(value) == [plus]
+    value["evalplus"]["benchmarks"]["humaneval_plus"]["sha256"] = "0" * 64
     assert named(value) == []
     value["models"]["qwen2-instruct-teacher"]["revision"] = "v1"
     value["tasks"]["metamath"]["test"][1]["revision"] = "0" * 39

@@ -1,4 +1,5 @@
-"""A real language model, from its package to a table: vLLM samples and scores."""
+"""A real language model, from its package to tables: vLLM samples and scores, and lm-eval asks what
+we ask."""
 
 import csv
 import os
@@ -13,13 +14,15 @@ SYSTEMS = ["teacher", "student", "sft", "gkd", "distillm2", "askd"]
 
 
 @pytest.fixture(scope="module")
-def results(copies, vllm_python, leave_out):
-    """The table of sums of `make smollm2-smoke`, with the environments of these tests."""
+def results(copies, vllm_python, evaluate_python, leave_out):
+    """Tables of `make smollm2-smoke`: of sums, and by lm-eval; with the environments of these
+    tests."""
     folder = copies().folder
     (folder / ".venv-vllm").symlink_to(vllm_python.parents[1])
+    (folder / ".venv-evaluate").symlink_to(evaluate_python.parents[1])
     result = subprocess.run(
         [
-            *("make", "smollm2-smoke", "ARGUMENTS=-- table2", f"VENV={sys.prefix}"),
+            *("make", "smollm2-smoke", "ARGUMENTS=-- table2 lm_eval", f"VENV={sys.prefix}"),
             *("-o", f"{sys.prefix}/installed", "-o", ".venv-vllm/installed"),
         ],
         cwd=folder,
@@ -39,6 +42,12 @@ def test_every_system_is_in_the_table(results):
         rows = [row for row in csv.DictReader(file) if row["metric"] == "greedy"]
     assert list(dict.fromkeys(row["method"] for row in rows)) == SYSTEMS
     assert {row["n_items"] for row in rows if row["benchmark"] == "sums"} == {"12"}
+
+
+def test_lm_eval_and_our_runner_agree_on_a_real_model(results):
+    with (results / "tables/lm_eval.csv").open(encoding="utf-8", newline="") as file:
+        rows = [(row["system"], row["items"], row["equal"]) for row in csv.DictReader(file)]
+    assert rows == [("teacher", "12", "True"), ("askd", "12", "True")]
 
 
 def test_rollouts_are_of_a_real_vocabulary_and_are_scored(results):

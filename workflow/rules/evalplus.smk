@@ -120,10 +120,11 @@ rule evalplus:
                 "results": LAYOUT.root,
             }
         ),
+        benchmarks=f"{LAYOUT.benchmarks}/evalplus",
         output=subpath(output[0], strip_suffix=".csv"),
         code=digest("askd.reporting.evalplus_table"),
     message:
         "Scores beside evalplus"
     shell:
-        "python -m askd evalplus-table --settings {params.settings:q} --output {params.output}"
-        " > {log} 2>&1"
+        "python -m askd evalplus-table --settings {params.settings:q}"
+        " --benchmarks {params.benchmarks} --output {params.output} 2>&1 | tee {log}"

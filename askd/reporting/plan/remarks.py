@@ -100,6 +100,9 @@ def _not_pinned(config: Config) -> list[str]:
                     found.append(f"{where} ({source.revision})")
                 if source.url is not None and source.sha256 is None:
                     found.append(f"{where} (no sha256)")
+    for name, file in (config.evalplus.benchmarks if config.evalplus else {}).items():
+        if file.url is not None and file.sha256 is None:
+            found.append(f"evalplus.benchmarks.{name} (no sha256)")
     if not found:
         return []
     return [
