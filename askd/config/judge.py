@@ -62,8 +62,8 @@ class EndpointJudge(Strict):
     )
     highest_invalid_rate: Fraction = Field(
         default=0.1,
-        description="Fail if a larger share of the verdicts cannot be read, although the judge was "
-        "asked again.",
+        description="Fail if a larger share of the verdicts of pairs cannot be read, although the "
+        "judge was asked again, and more than ten replies are the cause.",
     )
     prompt_price: NonNegativeFloat | None = Field(
         default=None, description="Price of a million prompt tokens, for the estimate of the cost."

@@ -3,13 +3,14 @@
 Before all else the judge is asked about pairs that show whether it follows the places of answers
 (`askd.judge.position_check`); those replies are cached like others, and so paid for once.
 A reply without a verdict is asked for once more; what then has none is counted, and the run fails
-as soon as the share that the configuration allows is out of reach.
+as soon as the share that the configuration allows is out of reach, unless such replies are few.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -26,6 +27,11 @@ BYTES_PER_TOKEN = 4
 
 CALLS_PER_THREAD = 32
 """Calls of each thread until the share of invalid verdicts is looked at."""
+
+FEW_INVALID = 10
+"""So many replies without a verdict fail no run, whatever their share: a training that refreshes
+its outputs asks about few pairs at a time, where a share says little of the judge. A judge that
+gives no verdicts at all has more of them in the position check."""
 
 Messages = list[dict]
 
@@ -110,11 +116,16 @@ class _Run:
             AskdError: more of them cannot be read than the configuration allows.
         """
         orders = [both_orders(pair) for pair in pairs]
-        found = self._verdicts(_distinct(orders))
+        uses = Counter(_text(messages) for order in orders for messages in order)
+        found = self._verdicts(_distinct(orders), uses)
         return [PairVerdict(*(found[_text(messages)] for messages in order)) for order in orders]
 
-    def _verdicts(self, asked: Sequence[Messages]) -> dict[str, Verdict | None]:
-        """The verdict of each of `asked`, None where it cannot be read, by its text."""
+    def _verdicts(self, asked: Sequence[Messages], uses: Counter[str]) -> dict[str, Verdict | None]:
+        """The verdict of each of `asked`, None where it cannot be read, by its text.
+
+        `uses` says how many verdicts of pairs each of them gives, for the same share of invalid
+        ones as in `askd.judge.verdicts.rates`.
+        """
         verdicts: dict[str, Verdict | None] = {}
         step = CALLS_PER_THREAD * self.settings.concurrency
         for start in range(0, len(asked), step):
@@ -125,12 +136,14 @@ class _Run:
             replies.update(zip(map(_text, again), second, strict=True))
             verdicts |= {text: read_verdict(reply.text) for text, reply in replies.items()}
             invalid = [text for text, verdict in verdicts.items() if verdict is None]
-            if len(invalid) > self.settings.highest_invalid_rate * len(asked):
+            lost, total = sum(uses[text] for text in invalid), uses.total()
+            highest = self.settings.highest_invalid_rate
+            if lost > highest * total and len(invalid) > FEW_INVALID:
                 raise AskdError(
                     f"judge {self.settings.model}: {len(invalid)} of {len(verdicts)} replies hold "
-                    f"no verdict, also when asked again, and {len(asked)} may have no more than "
-                    f"judge.highest_invalid_rate = {self.settings.highest_invalid_rate:g} of them; "
-                    f"choose another model or more judge.max_tokens. The last reply ends with "
+                    f"no verdict, also when asked again; {lost} of the {total} verdicts of all "
+                    f"pairs are lost, and judge.highest_invalid_rate = {highest:g} allows fewer. "
+                    "Choose another model or more judge.max_tokens. The last reply ends with "
                     f"{replies[invalid[-1]].text[-100:]!r}."
                 )
         return verdicts

@@ -11,7 +11,7 @@ import pytest
 
 from askd.errors import AskdError
 from askd.judge.cache import Reply, opened
-from askd.judge.endpoint import estimate, judge_pairs
+from askd.judge.endpoint import FEW_INVALID, estimate, judge_pairs
 from askd.judge.position_check import PAIRS
 from askd.judge.prompts import TEMPLATE_HASH, Pair, both_orders
 from askd.judge.verdicts import PairVerdict
@@ -201,6 +201,46 @@ def test_some_invalid_replies_are_counted(serve, settings):
     verdicts, about = judge_pairs(pairs_of(10), settings(server.url))
     assert verdicts[0] == PairVerdict(None, None) and verdicts[0].reason == "invalid"
     assert about["invalid"] == 0.1 and len(server.bodies) == CHECK + 22
+
+
+def unread_below(number: int):
+    """Gives no verdict on the first `number` pairs of `pairs_of`."""
+
+    def reply(messages):
+        questions = [f"question {n}\n" for n in range(number)]
+        if any(question in messages[0]["content"] for question in questions):
+            return "no"
+        return longer_wins(messages)
+
+    return reply
+
+
+def test_few_invalid_replies_fail_no_run_whatever_their_share(serve, settings):
+    """A refresh in a training asks about a few pairs, and would fail for ever: replies are kept."""
+    few = FEW_INVALID // 2
+    strict = settings(serve(unread_below(few)).url, highest_invalid_rate=0)
+    for number in (few, few + 1):
+        assert judge_pairs(pairs_of(number), strict)[1]["invalid"] == few / number
+    more = settings(serve(unread_below(few + 1)).url, highest_invalid_rate=0)
+    with pytest.raises(AskdError, match=f"{2 * few + 2} of {2 * few + 4} replies hold no verdict"):
+        judge_pairs(pairs_of(few + 2), more)
+
+
+def test_the_share_that_fails_a_run_is_the_one_that_is_reported(serve, settings):
+    """Verdicts of pairs count, and not calls: samples of a group are often the same answer."""
+    chosen = settings(serve(unread_below(6)).url)
+    unread, read = pairs_of(100)[:6], pairs_of(100)[6:]
+    # Of 200 calls 12 have no verdict, and of 32 as many.
+    with pytest.raises(AskdError) as caught:
+        judge_pairs([*unread * 2, *read], chosen)
+    assert (
+        "12 of 128 replies hold no verdict, also when asked again; 24 of the 212 verdicts of all "
+        "pairs are lost, and judge.highest_invalid_rate = 0.1 allows fewer." in str(caught.value)
+    )
+    _, about = judge_pairs([*unread, *read[:10] * 6], chosen)
+    assert about["invalid"] == 12 / 132
+    with pytest.raises(AskdError, match="12 of the 112 verdicts"):
+        judge_pairs([*unread, *read[:10] * 5], chosen)
 
 
 @pytest.mark.parametrize("reply", ["", None, "I like [A].", "x" * 5000])
