@@ -38,7 +38,10 @@ class EndpointJudge(Strict):
         description="More keys of each request, for what an endpoint offers beyond the common "
         "ones, such as the `structured_outputs` of vLLM.",
     )
-    max_tokens: PositiveInt = Field(default=1024, description="Longest reply, in tokens.")
+    max_tokens: PositiveInt = Field(
+        default=1024,
+        description="Longest reply, in tokens; one that is cut there is asked for once more.",
+    )
     timeout_seconds: PositiveFloat = Field(
         default=120.0, description="Longest silence of the endpoint within one call."
     )

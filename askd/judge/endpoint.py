@@ -2,8 +2,9 @@
 
 Before all else the judge is asked about pairs that show whether it follows the places of answers
 (`askd.judge.position_check`); those replies are cached like others, and so paid for once.
-A reply without a verdict is asked for once more; what then has none is counted, and the run fails
-as soon as the share that the configuration allows is out of reach, unless such replies are few.
+A reply that was cut counts as one without a verdict. Such a one is asked for once more; what then
+has none is counted, and the run fails as soon as the share that the configuration allows is out of
+reach, unless such replies are few.
 """
 
 from __future__ import annotations
@@ -131,18 +132,19 @@ class _Run:
         for start in range(0, len(asked), step):
             part = asked[start : start + step]
             replies = dict(zip(map(_text, part), self._replies(part), strict=True))
-            again = [m for m in part if read_verdict(replies[_text(m)].text) is None]
+            again = [m for m in part if _verdict(replies[_text(m)]) is None]
             second = self._replies([reminded(m, replies[_text(m)].text) for m in again])
             replies.update(zip(map(_text, again), second, strict=True))
-            verdicts |= {text: read_verdict(reply.text) for text, reply in replies.items()}
+            verdicts |= {text: _verdict(reply) for text, reply in replies.items()}
             invalid = [text for text, verdict in verdicts.items() if verdict is None]
             lost, total = sum(uses[text] for text in invalid), uses.total()
             highest = self.settings.highest_invalid_rate
             if lost > highest * total and len(invalid) > FEW_INVALID:
                 raise AskdError(
                     f"judge {self.settings.model}: {len(invalid)} of {len(verdicts)} replies hold "
-                    f"no verdict, also when asked again; {lost} of the {total} verdicts of all "
-                    f"pairs are lost, and judge.highest_invalid_rate = {highest:g} allows fewer. "
+                    "no verdict, also when asked again (one that was cut holds none); "
+                    f"{lost} of the {total} verdicts of all pairs are lost, and "
+                    f"judge.highest_invalid_rate = {highest:g} allows fewer. "
                     "Choose another model or more judge.max_tokens. The last reply ends with "
                     f"{replies[invalid[-1]].text[-100:]!r}."
                 )
@@ -177,6 +179,12 @@ class _Run:
             return reply
 
         return dict(zip(missing, self.client.each(ask, missing), strict=True))
+
+
+def _verdict(reply: Reply) -> Verdict | None:
+    """The verdict of `reply`; None also where it was cut, since what it names last before its end
+    may be a verdict that it weighs."""
+    return None if reply.is_cut else read_verdict(reply.text)
 
 
 def _cached(keys: Sequence[str], settings: EndpointJudge, cache: Cache) -> dict[str, Reply]:

@@ -203,6 +203,31 @@ def test_some_invalid_replies_are_counted(serve, settings):
     assert about["invalid"] == 0.1 and len(server.bodies) == CHECK + 22
 
 
+def test_a_reply_that_was_cut_is_asked_for_once_more(serve, settings):
+    """What it names may be a verdict that it weighs; both replies are kept."""
+
+    def reply(messages):
+        if len(messages) == 3 or "question" not in messages[0]["content"]:
+            return longer_wins(messages)
+        return "[[C]] would be too easy, so let me", "length"
+
+    server = serve(reply)
+    for paid in (CHECK + 12, 0):
+        verdicts, about = judge_pairs(pairs_of(3), settings(server.url))
+        assert [verdict.score for verdict in verdicts] == [0.0, 0.5, 1.0]
+        assert (about["calls_paid"], about["invalid"]) == (paid, 0.0)
+        assert len(server.bodies) == CHECK + 12
+
+
+def test_a_reply_that_is_cut_again_holds_no_verdict(serve, settings):
+    def reply(messages):
+        cut = "question 0" in messages[0]["content"]
+        return (longer_wins(messages), "length") if cut else longer_wins(messages)
+
+    verdicts, about = judge_pairs(pairs_of(10), settings(serve(reply).url))
+    assert verdicts[0] == PairVerdict(None, None) and about["invalid"] == 0.1
+
+
 def unread_below(number: int):
     """Gives no verdict on the first `number` pairs of `pairs_of`."""
 
@@ -234,8 +259,9 @@ def test_the_share_that_fails_a_run_is_the_one_that_is_reported(serve, settings)
     with pytest.raises(AskdError) as caught:
         judge_pairs([*unread * 2, *read], chosen)
     assert (
-        "12 of 128 replies hold no verdict, also when asked again; 24 of the 212 verdicts of all "
-        "pairs are lost, and judge.highest_invalid_rate = 0.1 allows fewer." in str(caught.value)
+        "12 of 128 replies hold no verdict, also when asked again (one that was cut holds none); "
+        "24 of the 212 verdicts of all pairs are lost, and judge.highest_invalid_rate = 0.1 allows "
+        "fewer." in str(caught.value)
     )
     _, about = judge_pairs([*unread, *read[:10] * 6], chosen)
     assert about["invalid"] == 12 / 132
@@ -388,7 +414,7 @@ def test_one_process_at_a_time_uses_a_cache(tmp_path, capsys):
         with opened(tmp_path) as cache:
             order.append(("second", cache.get(["k"])))
 
-    reply = Reply("[[A]]", "m", 1, 2)
+    reply = Reply("[[A]]", "m", 1, 2, is_cut=False)
     with opened(tmp_path) as cache:
         thread = threading.Thread(target=second)
         thread.start()
@@ -398,3 +424,19 @@ def test_one_process_at_a_time_uses_a_cache(tmp_path, capsys):
     thread.join(5)
     assert order == [("first", {"k": reply}), ("second", {"k": reply})]
     assert "another process uses it; waiting" in capsys.readouterr().err
+
+
+def test_a_cache_from_before_cuts_were_kept_goes_on(tmp_path):
+    """What was paid for is not paid for again."""
+    with closing(sqlite3.connect(tmp_path / "replies.sqlite")) as connection, connection:
+        connection.execute(
+            "CREATE TABLE replies (key TEXT PRIMARY KEY, text TEXT NOT NULL, model TEXT NOT NULL, "
+            "prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL)"
+        )
+        connection.execute("INSERT INTO replies VALUES ('old', '[[A]]', 'm', 1, 2)")
+    kept = {"old": Reply("[[A]]", "m", 1, 2, is_cut=False)}
+    for key in ("new", "newer"):
+        with opened(tmp_path) as cache:
+            assert cache.get(["old", "new"]) == kept
+            kept["new"] = Reply("[[", "m", 3, 4, is_cut=True)
+            cache.put(key, kept["new"])
