@@ -75,7 +75,10 @@ def judge_pairs(pairs: Sequence[Pair], settings: EndpointJudge) -> tuple[list[Pa
 
 
 def estimate(pairs: Sequence[Pair], settings: EndpointJudge) -> str:
-    """A sentence on the calls, tokens and price of `judge_pairs`; calls nothing, needs no key."""
+    """A sentence on the calls, tokens and price of `judge_pairs`; calls nothing, needs no key.
+
+    Second calls, for replies without a verdict, are not in it: nobody knows how many there will be.
+    """
     with opened(settings.cache) as cache:
         return _estimate(pairs, settings, cache)
 
@@ -88,7 +91,8 @@ def _estimate(pairs: Sequence[Pair], settings: EndpointJudge, cache: Cache) -> s
     prompt, completion = size // BYTES_PER_TOKEN, len(missing) * settings.max_tokens
     text = (
         f"judge {settings.model}: {len(missing)} calls to pay for, {len(found)} replies in the "
-        f"cache; about {prompt} prompt tokens, replies of at most {completion} tokens"
+        f"cache; about {prompt} prompt tokens, replies of at most {completion} tokens, "
+        "without second calls for replies that hold no verdict"
     )
     if settings.prompt_price is None or settings.completion_price is None:
         return f"{text}; no price is configured"

@@ -383,7 +383,11 @@ def test_the_estimate_needs_no_key_and_no_endpoint(serve, settings, capsys):
     size = sum(len(body["messages"][0]["content"]) for body in server.bodies[CHECK:]) / 2
     assert tokens == pytest.approx(2000 * size / 4, rel=0.02)
     least = tokens * 2.5 / 1e6
-    assert text.endswith(f"price {least:.2f} to {least + 2000 * 1024 * 10 / 1e6:.2f}")
+    most = least + 2000 * 1024 * 10 / 1e6
+    assert text.endswith(
+        f"replies of at most {2000 * 1024} tokens, without second calls for replies that hold no "
+        f"verdict; price {least:.2f} to {most:.2f}"
+    )
     assert estimate(pairs_of(1), settings(server.url)).endswith("no price is configured")
     assert len(server.bodies) == CHECK + 2
 
