@@ -44,7 +44,8 @@ class AnswersSettings(TablesSettings):
 
 @dataclass(frozen=True)
 class Row:
-    """Rates of a system on a benchmark in %; those of a judge are None where none was asked."""
+    """Rates of a system on a benchmark in %; those of a judge are None where none was asked, or
+    where they are shares of nothing."""
 
     pair: str
     system: str
@@ -111,7 +112,11 @@ def _row(
         inconsistent=_percent(judge["inconsistent"] for judge in judges),
         invalid=_percent(judge["invalid"] for judge in judges),
         first_position=_percent(judge["first_position"] for judge in judges),
-        length_controlled=_percent(judge["length_controlled"]["mean"] for judge in judges),
+        length_controlled=_percent(
+            # None for a single prompt.
+            judge["length_controlled"] and judge["length_controlled"]["mean"]
+            for judge in judges
+        ),
     )
 
 
@@ -125,9 +130,9 @@ def _read(results: str, pair: str, system: str, seed: int, benchmark: str) -> di
         ) from error
 
 
-def _percent(rates: Iterator[float]) -> float | None:
-    """The mean of rates in %; None of no rates."""
-    known = list(rates)
+def _percent(rates: Iterator[float | None]) -> float | None:
+    """The mean in % of the rates that are known, for a share of nothing is None; None of none."""
+    known = [rate for rate in rates if rate is not None]
     return 100 * fmean(known) if known else None
 
 
@@ -139,7 +144,7 @@ def _markdown(settings: AnswersSettings, rows: Sequence[Row]) -> str:
     blocks = ["# Answers that were not read, and how the judge did"]
     for pair in dict.fromkeys(row.pair for row in rows):
         own = [row for row in rows if row.pair == pair]
-        judged = any(row.inconsistent is not None for row in own)
+        judged = any(row.invalid is not None for row in own)
         header = HEADINGS + JUDGED if judged else HEADINGS
         lines = [_cells(settings, row)[: len(header)] for row in own]
         blocks += [f"## {settings.pairs[pair]}", grid(header, lines)]
