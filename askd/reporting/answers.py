@@ -28,11 +28,13 @@ JUDGED = ("Contradicted", "Invalid", "First place", "Win rate, by length")
 RATES = ("inconsistent", "invalid", "first_position", "length_controlled")
 READING = (
     "In %, means over seeds. Unread: answers that the grader could not read, such as one without a "
-    "number; too slow: those whose grading took too long. Both count as wrong in the tables.",
+    "number; too slow: those whose grading took too long. Both count as wrong in the tables. "
+    "Where a judge compares answers, none is read.",
     "pass@k: of sampled answers, with the largest k that the samples allow.",
     "Contradicted: pairs that the judge decided otherwise in the other order (they count half); "
-    "invalid: verdicts that could not be read; first place: how often the first of two answers "
-    "won; win rate, by length: controlled for the length of the answers.",
+    "invalid: its verdicts that could not be read (their pairs count half too); first place: how "
+    "often the first of two answers won; win rate, by length: controlled for the length of the "
+    "answers.",
 )
 
 
@@ -44,14 +46,17 @@ class AnswersSettings(TablesSettings):
 
 @dataclass(frozen=True)
 class Row:
-    """Rates of a system on a benchmark in %; those of a judge are None where none was asked, or
-    where they are shares of nothing."""
+    """Rates of a system on a benchmark in %.
+
+    Those of a judge are None where none was asked, or where they are shares of nothing; that of
+    unread answers is None where a judge was asked.
+    """
 
     pair: str
     system: str
     metric: str
     benchmark: str
-    unread: float
+    unread: float | None
     too_slow: float
     k: int | None
     pass_at_k: float | None
@@ -160,8 +165,12 @@ def _cells(settings: AnswersSettings, row: Row) -> tuple[str, ...]:
         settings.methods.get(row.system, row.system),
         row.metric,
         settings.benchmarks[row.benchmark],
-        f"{row.unread:.1f}",
-        f"{row.too_slow:.1f}",
+        _cell(row.unread),
+        _cell(row.too_slow),
         pass_at_k,
-        *("" if rate is None else f"{rate:.1f}" for rate in judge),
+        *map(_cell, judge),
     )
+
+
+def _cell(rate: float | None) -> str:
+    return "" if rate is None else f"{rate:.1f}"

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import pytest
 
@@ -14,6 +15,8 @@ SYSTEMS = ("teacher", "gkd")
 
 def summary(unread, judge=None):
     rates = {"greedy": unread, "sampled": 2 * unread}
+    if judge:
+        rates = dict.fromkeys(rates)
     return {
         "parse_failures": rates,
         "timeouts": {"greedy": 0.0, "sampled": 0.25},
@@ -83,6 +86,8 @@ def test_a_judge_has_columns_of_its_own(run):
     assert gkd["greedy"]["inconsistent"] == "5.00"
     assert gkd["sampled"]["first_position"] == "75.00"
     assert gkd["sampled"]["length_controlled"] == "62.50"
+    assert (gkd["greedy"]["unread"], gkd["greedy"]["too_slow"]) == ("", "0.00")
+    assert re.search(r"\| GKD +\| greedy +\| GSM8K +\| +\| +0.0 +\|", text)
     assert "Contradicted |" in text
 
 
