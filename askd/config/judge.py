@@ -38,7 +38,10 @@ class EndpointJudge(Strict):
         description="More keys of each request, for what an endpoint offers beyond the common "
         "ones, such as the `structured_outputs` of vLLM.",
     )
-    max_tokens: PositiveInt = Field(default=1024, description="Longest reply, in tokens.")
+    max_tokens: PositiveInt = Field(
+        default=1024,
+        description="Longest reply, in tokens; one that is cut there is asked for once more.",
+    )
     timeout_seconds: PositiveFloat = Field(
         default=120.0, description="Longest silence of the endpoint within one call."
     )
@@ -62,8 +65,8 @@ class EndpointJudge(Strict):
     )
     highest_invalid_rate: Fraction = Field(
         default=0.1,
-        description="Fail if a larger share of the verdicts cannot be read, although the judge was "
-        "asked again.",
+        description="Fail if a larger share of the verdicts of pairs cannot be read, although the "
+        "judge was asked again, and more than ten replies are the cause.",
     )
     prompt_price: NonNegativeFloat | None = Field(
         default=None, description="Price of a million prompt tokens, for the estimate of the cost."

@@ -92,7 +92,7 @@ def _evaluate(
         "dtype": str(language_model.model.dtype).removeprefix("torch."),
         "tool": {"name": "evalplus", "version": version("evalplus")},
         "items": len(prompts),
-        **measures(items),
+        **measures(items, "code"),
         "tests": {tests: _both_sides(items, tests) for tests in judged},
     }
     return items, summary
@@ -129,6 +129,6 @@ def _both_sides(items: Sequence[dict], tests: str) -> dict:
 
 def _passes(items: Sequence[dict], column: str) -> dict:
     measured = measures(
-        [{**row, "correct": row[column], "reward": float(row[column])} for row in items]
+        [{**row, "correct": row[column], "reward": float(row[column])} for row in items], "code"
     )
     return {"pass_at_1": measured["reward"], "pass_at_k": measured["pass_at_k"]}

@@ -68,7 +68,7 @@ def evaluate(
             **provenance(prompts, template, settings.grader),
             "dtype": str(language_model.model.dtype).removeprefix("torch."),
             "items": len(prompts),
-            **measures(items),
+            **measures(items, settings.grader),
         }
         write_json(output / name / "summary.json", summary)
         print(name, summary["reward"], flush=True)

@@ -13,17 +13,20 @@ from askd.rewards.result import TIMED_OUT, UNREAD
 DECODINGS = ("greedy", "sampled")
 
 
-def measures(items: Sequence[dict]) -> dict:
+def measures(items: Sequence[dict], grader: str) -> dict:
     """Of the rows of an items table, by decoding: mean reward, and shares of answers that could not
     be read and that took too long; and pass@k of the sampled answers.
 
-    An answer that cannot be read or takes too long has the reward 0 like a wrong one.
+    An answer that cannot be read or takes too long has the reward 0 like a wrong one. A judge
+    compares answers whole: what cannot be read there is its own verdict, which is no answer, and
+    the share of unread answers is None.
     """
     sides = {name: [item for item in items if item["decoding"] == name] for name in DECODINGS}
     return {
         "reward": {name: _mean(item["reward"] for item in side) for name, side in sides.items()},
         "parse_failures": {
-            name: _mean(item["reason"] in UNREAD for item in side) for name, side in sides.items()
+            name: None if grader == "judge" else _mean(item["reason"] in UNREAD for item in side)
+            for name, side in sides.items()
         },
         "timeouts": {
             name: _mean(item["reason"] == TIMED_OUT for item in side)

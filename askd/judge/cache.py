@@ -24,13 +24,14 @@ from askd.errors import AskdError
 
 @dataclass(frozen=True)
 class Reply:
-    """What an endpoint replied, the model that it names ("" for none), and the tokens that it
-    counted."""
+    """What an endpoint replied, the model that it names ("" for none), the tokens that it counted,
+    and whether it says that the text was cut at the longest reply."""
 
     text: str
     model: str
     prompt_tokens: int
     completion_tokens: int
+    is_cut: bool
 
 
 class Cache:
@@ -48,21 +49,34 @@ class Cache:
             connection.execute(
                 "CREATE TABLE IF NOT EXISTS replies (key TEXT PRIMARY KEY, text TEXT NOT NULL, "
                 "model TEXT NOT NULL, prompt_tokens INTEGER NOT NULL, "
-                "completion_tokens INTEGER NOT NULL)"
+                "completion_tokens INTEGER NOT NULL, is_cut INTEGER NOT NULL)"
             )
+            columns = [row[1] for row in connection.execute("PRAGMA table_info(replies)")]
+            if "is_cut" not in columns:
+                # The file is of a version that did not keep this, and took all replies for whole.
+                connection.execute(
+                    "ALTER TABLE replies ADD COLUMN is_cut INTEGER NOT NULL DEFAULT 0"
+                )
 
     def get(self, keys: Iterable[str]) -> dict[str, Reply]:
         """The replies to those of `keys` that have one."""
-        query = "SELECT text, model, prompt_tokens, completion_tokens FROM replies WHERE key = ?"
+        query = (
+            "SELECT text, model, prompt_tokens, completion_tokens, is_cut FROM replies "
+            "WHERE key = ?"
+        )
         with self._lock:
             rows = {key: self._connection.execute(query, (key,)).fetchone() for key in keys}
-        return {key: Reply(*row) for key, row in rows.items() if row is not None}
+        return {
+            key: Reply(*row[:-1], is_cut=bool(row[-1]))
+            for key, row in rows.items()
+            if row is not None
+        }
 
     def put(self, key: str, reply: Reply) -> None:
         """Keep `reply`, also if this process is killed from now on."""
         with self._lock, self._connection:
             self._connection.execute(
-                "INSERT OR REPLACE INTO replies VALUES (?, ?, ?, ?, ?)", (key, *astuple(reply))
+                "INSERT OR REPLACE INTO replies VALUES (?, ?, ?, ?, ?, ?)", (key, *astuple(reply))
             )
 
 

@@ -89,13 +89,15 @@ class Client:
         try:
             body = response.json()
             usage = body.get("usage") or {}
-            text = body["choices"][0]["message"]["content"] or ""
+            choice = body["choices"][0]
+            text = choice["message"]["content"] or ""
             reply = Reply(
                 # JSON can hold half characters, which no file can.
                 text=text.encode("utf-8", "replace").decode(),
                 model=str(body.get("model") or ""),
                 prompt_tokens=int(usage.get("prompt_tokens") or 0),
                 completion_tokens=int(usage.get("completion_tokens") or 0),
+                is_cut=choice.get("finish_reason") == "length",
             )
         except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
             raise Passing(f"not a chat completion but {connection.excerpt(response)}") from error

@@ -2,14 +2,16 @@
 
 Before all else the judge is asked about pairs that show whether it follows the places of answers
 (`askd.judge.position_check`); those replies are cached like others, and so paid for once.
-A reply without a verdict is asked for once more; what then has none is counted, and the run fails
-as soon as the share that the configuration allows is out of reach.
+A reply that was cut counts as one without a verdict. Such a one is asked for once more; what then
+has none is counted, and the run fails as soon as the share that the configuration allows is out of
+reach, unless such replies are few.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -26,6 +28,11 @@ BYTES_PER_TOKEN = 4
 
 CALLS_PER_THREAD = 32
 """Calls of each thread until the share of invalid verdicts is looked at."""
+
+FEW_INVALID = 10
+"""So many replies without a verdict fail no run, whatever their share: a training that refreshes
+its outputs asks about few pairs at a time, where a share says little of the judge. A judge that
+gives no verdicts at all has more of them in the position check."""
 
 Messages = list[dict]
 
@@ -68,7 +75,10 @@ def judge_pairs(pairs: Sequence[Pair], settings: EndpointJudge) -> tuple[list[Pa
 
 
 def estimate(pairs: Sequence[Pair], settings: EndpointJudge) -> str:
-    """A sentence on the calls, tokens and price of `judge_pairs`; calls nothing, needs no key."""
+    """A sentence on the calls, tokens and price of `judge_pairs`; calls nothing, needs no key.
+
+    Second calls, for replies without a verdict, are not in it: nobody knows how many there will be.
+    """
     with opened(settings.cache) as cache:
         return _estimate(pairs, settings, cache)
 
@@ -81,7 +91,8 @@ def _estimate(pairs: Sequence[Pair], settings: EndpointJudge, cache: Cache) -> s
     prompt, completion = size // BYTES_PER_TOKEN, len(missing) * settings.max_tokens
     text = (
         f"judge {settings.model}: {len(missing)} calls to pay for, {len(found)} replies in the "
-        f"cache; about {prompt} prompt tokens, replies of at most {completion} tokens"
+        f"cache; about {prompt} prompt tokens, replies of at most {completion} tokens, "
+        "without second calls for replies that hold no verdict"
     )
     if settings.prompt_price is None or settings.completion_price is None:
         return f"{text}; no price is configured"
@@ -110,27 +121,35 @@ class _Run:
             AskdError: more of them cannot be read than the configuration allows.
         """
         orders = [both_orders(pair) for pair in pairs]
-        found = self._verdicts(_distinct(orders))
+        uses = Counter(_text(messages) for order in orders for messages in order)
+        found = self._verdicts(_distinct(orders), uses)
         return [PairVerdict(*(found[_text(messages)] for messages in order)) for order in orders]
 
-    def _verdicts(self, asked: Sequence[Messages]) -> dict[str, Verdict | None]:
-        """The verdict of each of `asked`, None where it cannot be read, by its text."""
+    def _verdicts(self, asked: Sequence[Messages], uses: Counter[str]) -> dict[str, Verdict | None]:
+        """The verdict of each of `asked`, None where it cannot be read, by its text.
+
+        `uses` says how many verdicts of pairs each of them gives, for the same share of invalid
+        ones as in `askd.judge.verdicts.rates`.
+        """
         verdicts: dict[str, Verdict | None] = {}
         step = CALLS_PER_THREAD * self.settings.concurrency
         for start in range(0, len(asked), step):
             part = asked[start : start + step]
             replies = dict(zip(map(_text, part), self._replies(part), strict=True))
-            again = [m for m in part if read_verdict(replies[_text(m)].text) is None]
+            again = [m for m in part if _verdict(replies[_text(m)]) is None]
             second = self._replies([reminded(m, replies[_text(m)].text) for m in again])
             replies.update(zip(map(_text, again), second, strict=True))
-            verdicts |= {text: read_verdict(reply.text) for text, reply in replies.items()}
+            verdicts |= {text: _verdict(reply) for text, reply in replies.items()}
             invalid = [text for text, verdict in verdicts.items() if verdict is None]
-            if len(invalid) > self.settings.highest_invalid_rate * len(asked):
+            lost, total = sum(uses[text] for text in invalid), uses.total()
+            highest = self.settings.highest_invalid_rate
+            if lost > highest * total and len(invalid) > FEW_INVALID:
                 raise AskdError(
                     f"judge {self.settings.model}: {len(invalid)} of {len(verdicts)} replies hold "
-                    f"no verdict, also when asked again, and {len(asked)} may have no more than "
-                    f"judge.highest_invalid_rate = {self.settings.highest_invalid_rate:g} of them; "
-                    f"choose another model or more judge.max_tokens. The last reply ends with "
+                    "no verdict, also when asked again (one that was cut holds none); "
+                    f"{lost} of the {total} verdicts of all pairs are lost, and "
+                    f"judge.highest_invalid_rate = {highest:g} allows fewer. "
+                    "Choose another model or more judge.max_tokens. The last reply ends with "
                     f"{replies[invalid[-1]].text[-100:]!r}."
                 )
         return verdicts
@@ -164,6 +183,12 @@ class _Run:
             return reply
 
         return dict(zip(missing, self.client.each(ask, missing), strict=True))
+
+
+def _verdict(reply: Reply) -> Verdict | None:
+    """The verdict of `reply`; None also where it was cut, since what it names last before its end
+    may be a verdict that it weighs."""
+    return None if reply.is_cut else read_verdict(reply.text)
 
 
 def _cached(keys: Sequence[str], settings: EndpointJudge, cache: Cache) -> dict[str, Reply]:

@@ -16,6 +16,8 @@ Verdict = Literal["first", "second", "tie"]
 
 # What each verdict is worth for the answer that stands first.
 WORTH = {"first": 1.0, "tie": 0.5, "second": 0.0}
+INCONSISTENT, INVALID = "inconsistent", "invalid"
+REASONS = frozenset({"win", "tie", "loss", INCONSISTENT, INVALID})
 _MARKER = re.compile(r"\[\[([ABC])\]\]")
 _MEANING: dict[str, Verdict] = {"A": "first", "B": "second", "C": "tie"}
 
@@ -58,11 +60,11 @@ class PairVerdict:
 
     @property
     def reason(self) -> str:
-        """The outcome in a word."""
+        """The outcome in a word, one of `REASONS`."""
         if not self.is_valid:
-            return "invalid"
+            return INVALID
         if not self.is_consistent:
-            return "inconsistent"
+            return INCONSISTENT
         return {1.0: "win", 0.5: "tie", 0.0: "loss"}[self.score]
 
 

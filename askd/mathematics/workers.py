@@ -82,7 +82,8 @@ def _close(pool: ProcessPool) -> None:
 
 
 def _prepare() -> None:
-    """Memory beyond the limit is a MemoryError, which math-verify takes for unreadable."""
+    """Memory beyond the limit is a MemoryError, which math-verify catches: an answer is unreadable
+    that needs more to be read, and a wrong one that needs more to be compared."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.signal(signal.SIGPROF, signal.SIG_DFL)

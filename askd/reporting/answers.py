@@ -28,11 +28,13 @@ JUDGED = ("Contradicted", "Invalid", "First place", "Win rate, by length")
 RATES = ("inconsistent", "invalid", "first_position", "length_controlled")
 READING = (
     "In %, means over seeds. Unread: answers that the grader could not read, such as one without a "
-    "number; too slow: those whose grading took too long. Both count as wrong in the tables.",
+    "number; too slow: those whose grading took too long. Both count as wrong in the tables. "
+    "Where a judge compares answers, none is read.",
     "pass@k: of sampled answers, with the largest k that the samples allow.",
     "Contradicted: pairs that the judge decided otherwise in the other order (they count half); "
-    "invalid: verdicts that could not be read; first place: how often the first of two answers "
-    "won; win rate, by length: controlled for the length of the answers.",
+    "invalid: its verdicts that could not be read (their pairs count half too); first place: how "
+    "often the first of two answers won; win rate, by length: controlled for the length of the "
+    "answers.",
 )
 
 
@@ -44,13 +46,17 @@ class AnswersSettings(TablesSettings):
 
 @dataclass(frozen=True)
 class Row:
-    """Rates of a system on a benchmark in %; those of a judge are None where none was asked."""
+    """Rates of a system on a benchmark in %.
+
+    Those of a judge are None where none was asked, or where they are shares of nothing; that of
+    unread answers is None where a judge was asked.
+    """
 
     pair: str
     system: str
     metric: str
     benchmark: str
-    unread: float
+    unread: float | None
     too_slow: float
     k: int | None
     pass_at_k: float | None
@@ -111,7 +117,11 @@ def _row(
         inconsistent=_percent(judge["inconsistent"] for judge in judges),
         invalid=_percent(judge["invalid"] for judge in judges),
         first_position=_percent(judge["first_position"] for judge in judges),
-        length_controlled=_percent(judge["length_controlled"]["mean"] for judge in judges),
+        length_controlled=_percent(
+            # None for a single prompt.
+            judge["length_controlled"] and judge["length_controlled"]["mean"]
+            for judge in judges
+        ),
     )
 
 
@@ -125,9 +135,9 @@ def _read(results: str, pair: str, system: str, seed: int, benchmark: str) -> di
         ) from error
 
 
-def _percent(rates: Iterator[float]) -> float | None:
-    """The mean of rates in %; None of no rates."""
-    known = list(rates)
+def _percent(rates: Iterator[float | None]) -> float | None:
+    """The mean in % of the rates that are known, for a share of nothing is None; None of none."""
+    known = [rate for rate in rates if rate is not None]
     return 100 * fmean(known) if known else None
 
 
@@ -139,7 +149,7 @@ def _markdown(settings: AnswersSettings, rows: Sequence[Row]) -> str:
     blocks = ["# Answers that were not read, and how the judge did"]
     for pair in dict.fromkeys(row.pair for row in rows):
         own = [row for row in rows if row.pair == pair]
-        judged = any(row.inconsistent is not None for row in own)
+        judged = any(row.invalid is not None for row in own)
         header = HEADINGS + JUDGED if judged else HEADINGS
         lines = [_cells(settings, row)[: len(header)] for row in own]
         blocks += [f"## {settings.pairs[pair]}", grid(header, lines)]
@@ -155,8 +165,12 @@ def _cells(settings: AnswersSettings, row: Row) -> tuple[str, ...]:
         settings.methods.get(row.system, row.system),
         row.metric,
         settings.benchmarks[row.benchmark],
-        f"{row.unread:.1f}",
-        f"{row.too_slow:.1f}",
+        _cell(row.unread),
+        _cell(row.too_slow),
         pass_at_k,
-        *("" if rate is None else f"{rate:.1f}" for rate in judge),
+        *map(_cell, judge),
     )
+
+
+def _cell(rate: float | None) -> str:
+    return "" if rate is None else f"{rate:.1f}"

@@ -20,7 +20,7 @@ class Row:
     """A response of one side (`reference`, `tgo` or `sgo`) to a prompt.
 
     `alpha` is the weight of the student in the mixture, `kappa` that of the row's divergence, and
-    `outcome` that of its log-likelihood beside the divergence.
+    `outcome` that of its log-likelihood beside the divergence; `reason` is why it has its reward.
     Log-probabilities (nats) are one per response token, or none where no objective reads them:
     of the teacher, of the distribution that the token was drawn from, and of the student that drew
     it together with the teacher. A student that drew alone is the sampler.
@@ -37,6 +37,7 @@ class Row:
     outcome: float = 0.0
     reward: float = math.nan
     advantage: float = math.nan
+    reason: str = ""
     teacher_logprobs: Sequence[float] = ()
     sampler_logprobs: Sequence[float] = ()
     student_logprobs: Sequence[float] = ()

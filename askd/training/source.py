@@ -109,7 +109,8 @@ class RoundSource:
     def _output(self, side: str, row: dict, clips: bool) -> Row:
         # Teacher outputs that were sampled unwarped carry their teacher log-probabilities already.
         own = row["sampler_logprobs"] if side == "tgo" else ()
-        optional = {key: row[key] for key in ("alpha", "reward", "advantage") if key in row}
+        known = ("alpha", "reward", "advantage", "reason")
+        optional = {key: row[key] for key in known if key in row}
         return Row(
             side=side,
             prompt_id=row["prompt_id"],

@@ -25,6 +25,7 @@ from transformers.utils import is_torch_bf16_gpu_available
 from askd.artifacts import TRAINED_ON, read_table, write_table, write_text
 from askd.config import Training
 from askd.errors import AskdError
+from askd.judge.verdicts import INCONSISTENT, INVALID, REASONS
 from askd.training.objective import Objective, Totals
 from askd.training.rows import Row, StepSource, trained_on
 
@@ -196,11 +197,17 @@ class DistillationTrainer(Trainer):
             self._sums[f"{side}_tokens"] = sum(len(row.response) for row in own) / len(own)
             if not any(math.isnan(row.reward) for row in own):
                 self._sums[f"{side}_reward"] = sum(row.reward for row in own) / len(own)
+            if all(row.reason in REASONS for row in own):
+                # Of outputs that are sampled anew, no other file says how the judge did.
+                for reason in (INCONSISTENT, INVALID):
+                    self._sums[f"{side}_{reason}"] = sum(r.reason == reason for r in own) / len(own)
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
         """Add what the objective reported to the step's log; refuse a gradient that is not finite.
 
         `*_coefficient` is the mean effective coefficient of -log q, kappa included.
+        `*_inconsistent` and `*_invalid` are the shares of outputs on which a judge contradicted
+        itself, or gave no two verdicts that can be read.
         """
         if not math.isfinite(logs.get("grad_norm", 0.0)):
             raise AskdError(

@@ -13,8 +13,20 @@ NAMED = {
     "pass_at_k",
     "sampling",
     "sandbox",
+    "judge",
     "parse_failures",
     "timeouts",
+}
+
+
+OF_A_JUDGE = {
+    "kind",
+    "pairs",
+    "inconsistent",
+    "invalid",
+    "first_position",
+    "win_rate",
+    "length_controlled",
 }
 
 
@@ -23,11 +35,13 @@ def is_complete() -> Callable[[dict], bool]:
     """Whether a summary.json names what its numbers depend on."""
 
     def check(summary: dict) -> bool:
-        sandbox = summary["sandbox"]
+        sandbox, judge = summary["sandbox"], summary["judge"]
         return (
             not NAMED - summary.keys()
             and {"name", "version"} <= summary["tool"].keys()
             and (sandbox is None or {"tier", "limits"} <= sandbox.keys())
+            and (judge is None or judge.keys() == summary["reward"].keys())
+            and all(judged.keys() >= OF_A_JUDGE for judged in (judge or {}).values())
         )
 
     return check

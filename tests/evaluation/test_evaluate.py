@@ -3,7 +3,7 @@ import json
 import pytest
 
 from askd.artifacts import ITEMS, PROMPTS, read_table, table_from_rows, write_table
-from askd.config import SandboxSettings, validate
+from askd.config import RuleJudge, SandboxSettings, validate
 from askd.errors import AskdError
 from askd.evaluation.evaluate import EvaluateSettings, evaluate
 
@@ -126,13 +126,45 @@ def test_the_summary_says_how_it_was_made_and_how_it_went(folders, data, tmp_pat
         assert summary["timeouts"][decoding] == 0
 
 
-def test_answers_are_graded_as_mathematics(folders, data, tmp_path):
+def test_answers_are_graded_as_mathematics(folders, data, tmp_path, is_complete):
     chosen = settings().model_copy(update={"grader": "math"})
     evaluate(chosen, 0, folders.student, data, tmp_path / "eval")
     items = read_table(tmp_path / "eval/sums/items.parquet", ITEMS).to_pylist()
     assert {item["reason"] for item in items} <= {"correct", "wrong", "unparsed", "timeout"}
     summary = json.loads((tmp_path / "eval/sums/summary.json").read_text())
     assert summary["tool"]["name"] == "math-verify"
+    assert is_complete(summary) and summary["sandbox"] is summary["judge"] is None
+
+
+@pytest.fixture
+def summary_of(folders, tmp_path, prompt_rows):
+    """The summary of a benchmark by a grader, whose prompts all have one reference."""
+
+    def run(grader: str, reference: dict, **changes) -> dict:
+        rows = [{**row, "reference": json.dumps(reference)} for row in prompt_rows]
+        path = tmp_path / "data/test.parquet"
+        write_table(path, table_from_rows(rows, PROMPTS), PROMPTS)
+        chosen = settings().model_copy(update={"grader": grader, **changes})
+        evaluate(chosen, 0, folders.student, tmp_path / "data", tmp_path / "eval")
+        return json.loads((tmp_path / "eval/sums/summary.json").read_text())
+
+    return run
+
+
+def test_the_summary_of_programs_names_their_sandbox(summary_of, is_complete):
+    row = {"format": "humaneval", "prompt": 'def f(x):\n    """3 x + 3"""\n', "entry_point": "f"}
+    row["test"] = "def check(candidate):\n    assert candidate(1) == 6\n"
+    summary = summary_of("code", row, sandbox=SandboxSettings(lowest_tier="landlock"))
+    assert is_complete(summary)
+    assert summary["sandbox"]["tier"] in ("namespaces", "landlock") and summary["judge"] is None
+
+
+def test_the_summary_of_judged_answers_says_how_the_judge_did(summary_of, is_complete):
+    reference = {"rules": {"pattern": "b.k.", "case": "lower"}, "baseline": "bxka"}
+    summary = summary_of("judge", reference, judges={"sums": RuleJudge()})
+    assert is_complete(summary) and summary["sandbox"] is None
+    assert summary["judge"]["greedy"]["kind"] == "rule"
+    assert summary["parse_failures"] == {"greedy": None, "sampled": None}
 
 
 def test_each_benchmark_is_judged_by_its_own_judge(folders, data, tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy.special import stdtrit
+from scipy.stats import norm, t
 
 from askd.evaluation import stats
 from askd.evaluation.power import (
@@ -29,6 +30,28 @@ def test_components_are_those_of_the_intervals():
     seed, items, _ = components(blocks)
     assert seed / 5 + items == pytest.approx(stats._estimate(blocks).variance)
     assert items > 0
+
+
+@pytest.mark.parametrize(("effect", "expected"), [(1.0, 10), (0.5, 34), (0.25, 128)])
+def test_seeds_by_hand_where_seeds_alone_differ(effect, expected):
+    """The textbook's paired t-test: effects in standard deviations, S - 1 degrees of freedom."""
+    spread = 0.05
+    blocks = [np.repeat([[-spread], [0.0], [spread]], 4, axis=1)]
+
+    def resolves(seeds):
+        quantiles = t.ppf(0.975, seeds - 1) + t.ppf(0.8, seeds - 1)
+        return effect >= quantiles / np.sqrt(seeds)
+
+    assert resolves(expected) and not resolves(expected - 1)
+    assert seeds_needed(blocks, effect * spread) == str(expected)
+
+
+def test_items_alone_may_hide_an_effect_from_all_seeds():
+    """By hand: items 0.1 apart, whose mean has a standard error of 0.1 / sqrt(3)."""
+    blocks = [np.tile([-0.1, 0.0, 0.1], (4, 1))]
+    least = (norm.ppf(0.975) + norm.ppf(0.8)) * 0.1 / np.sqrt(3)
+    assert seeds_needed(blocks, 0.999 * least) == MORE_ITEMS
+    assert seeds_needed(blocks, 1.001 * least) != MORE_ITEMS
 
 
 def test_larger_effects_need_no_more_seeds():

@@ -63,12 +63,20 @@ def test_measures_by_hand():
         for prompt_id, own in answers.items()
         for reason in own
     ]
-    assert measures(items) == {
+    assert measures(items, "math") == {
         "reward": {"greedy": 0.5, "sampled": 1 / 8},
         "parse_failures": {"greedy": 0.0, "sampled": 3 / 8},
         "timeouts": {"greedy": 0.5, "sampled": 1 / 8},
         "pass_at_k": {"1": 1 / 8, "2": 0.25, "4": 0.5},
     }
+
+
+def test_no_answer_is_unread_where_a_judge_compares_them():
+    """What cannot be read there is the judge's own verdict, which counts half."""
+    items = [item("a", decoding, "invalid") for decoding in ("greedy", "sampled")]
+    judged = measures(items, "judge")
+    assert judged["parse_failures"] == {"greedy": None, "sampled": None}
+    assert judged["timeouts"] == {"greedy": 0.0, "sampled": 0.0}
 
 
 def test_hashes_change_with_what_they_stand_for():

@@ -31,7 +31,9 @@ class _Handler(BaseHTTPRequestHandler):
             if fault is not None:
                 fault(self)
             else:
-                self.send(200, completion(body, self.server.reply(body["messages"])))
+                reply = self.server.reply(body["messages"])
+                text, ending = reply if isinstance(reply, tuple) else (reply, "stop")
+                self.send(200, completion(body, text, ending=ending))
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True  # the client was killed, or tired of waiting
         finally:
@@ -51,11 +53,13 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
-def completion(body: dict, text: str | None, model: str | None = None) -> bytes:
+def completion(
+    body: dict, text: str | None, model: str | None = None, ending: str = "stop"
+) -> bytes:
     """The reply `text` of `model`, or of a dated version of what was asked for."""
     value = {
         "model": f"{body['model']}-2026" if model is None else model,
-        "choices": [{"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
+        "choices": [{"message": {"role": "assistant", "content": text}, "finish_reason": ending}],
         "usage": {"prompt_tokens": 100, "completion_tokens": 7},
     }
     return json.dumps(value).encode()
@@ -97,13 +101,15 @@ def faults() -> SimpleNamespace:
 
 @pytest.fixture
 def serve() -> Iterator[Callable]:
-    """Starts an endpoint whose replies are `reply(messages)`.
+    """Starts an endpoint whose replies are `reply(messages)`: a text, or a text and how it ended.
 
     It keeps `bodies`, `paths` and `keys` of all requests; `faults` come before replies.
     """
     servers = []
 
-    def start(reply: Callable[[list[dict]], str | None]) -> ThreadingHTTPServer:
+    def start(
+        reply: Callable[[list[dict]], str | tuple[str, str] | None],
+    ) -> ThreadingHTTPServer:
         server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
         server.daemon_threads = True
         server.handle_error = lambda *_: None  # a client that was killed

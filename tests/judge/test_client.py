@@ -28,11 +28,16 @@ def test_a_call(server, settings, monkeypatch):
     with Client(settings(server.url, key_variable="JUDGE_KEY", max_tokens=9)) as client:
         reply = client.complete(MESSAGES)
     assert (reply.text, reply.model) == ("[[A]]", "stub-2026")
-    assert (reply.prompt_tokens, reply.completion_tokens) == (100, 7)
+    assert (reply.prompt_tokens, reply.completion_tokens, reply.is_cut) == (100, 7, False)
     assert server.paths == ["/v1/chat/completions"] and server.keys == [f"Bearer {KEY}"]
     assert server.bodies == [
         {"model": "stub", "messages": MESSAGES, "temperature": 0, "max_tokens": 9}
     ]
+
+
+def test_a_reply_that_was_cut_says_so(serve, settings):
+    with Client(settings(serve(lambda messages: ("[[A]", "length")).url)) as client:
+        assert client.complete(MESSAGES).is_cut
 
 
 def test_an_endpoint_may_want_more_keys(server, settings):

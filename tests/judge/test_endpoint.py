@@ -11,7 +11,7 @@ import pytest
 
 from askd.errors import AskdError
 from askd.judge.cache import Reply, opened
-from askd.judge.endpoint import estimate, judge_pairs
+from askd.judge.endpoint import FEW_INVALID, estimate, judge_pairs
 from askd.judge.position_check import PAIRS
 from askd.judge.prompts import TEMPLATE_HASH, Pair, both_orders
 from askd.judge.verdicts import PairVerdict
@@ -203,6 +203,72 @@ def test_some_invalid_replies_are_counted(serve, settings):
     assert about["invalid"] == 0.1 and len(server.bodies) == CHECK + 22
 
 
+def test_a_reply_that_was_cut_is_asked_for_once_more(serve, settings):
+    """What it names may be a verdict that it weighs; both replies are kept."""
+
+    def reply(messages):
+        if len(messages) == 3 or "question" not in messages[0]["content"]:
+            return longer_wins(messages)
+        return "[[C]] would be too easy, so let me", "length"
+
+    server = serve(reply)
+    for paid in (CHECK + 12, 0):
+        verdicts, about = judge_pairs(pairs_of(3), settings(server.url))
+        assert [verdict.score for verdict in verdicts] == [0.0, 0.5, 1.0]
+        assert (about["calls_paid"], about["invalid"]) == (paid, 0.0)
+        assert len(server.bodies) == CHECK + 12
+
+
+def test_a_reply_that_is_cut_again_holds_no_verdict(serve, settings):
+    def reply(messages):
+        cut = "question 0" in messages[0]["content"]
+        return (longer_wins(messages), "length") if cut else longer_wins(messages)
+
+    verdicts, about = judge_pairs(pairs_of(10), settings(serve(reply).url))
+    assert verdicts[0] == PairVerdict(None, None) and about["invalid"] == 0.1
+
+
+def unread_below(number: int):
+    """Gives no verdict on the first `number` pairs of `pairs_of`."""
+
+    def reply(messages):
+        questions = [f"question {n}\n" for n in range(number)]
+        if any(question in messages[0]["content"] for question in questions):
+            return "no"
+        return longer_wins(messages)
+
+    return reply
+
+
+def test_few_invalid_replies_fail_no_run_whatever_their_share(serve, settings):
+    """A refresh in a training asks about a few pairs, and would fail for ever: replies are kept."""
+    few = FEW_INVALID // 2
+    strict = settings(serve(unread_below(few)).url, highest_invalid_rate=0)
+    for number in (few, few + 1):
+        assert judge_pairs(pairs_of(number), strict)[1]["invalid"] == few / number
+    more = settings(serve(unread_below(few + 1)).url, highest_invalid_rate=0)
+    with pytest.raises(AskdError, match=f"{2 * few + 2} of {2 * few + 4} replies hold no verdict"):
+        judge_pairs(pairs_of(few + 2), more)
+
+
+def test_the_share_that_fails_a_run_is_the_one_that_is_reported(serve, settings):
+    """Verdicts of pairs count, and not calls: samples of a group are often the same answer."""
+    chosen = settings(serve(unread_below(6)).url)
+    unread, read = pairs_of(100)[:6], pairs_of(100)[6:]
+    # Of 200 calls 12 have no verdict, and of 32 as many.
+    with pytest.raises(AskdError) as caught:
+        judge_pairs([*unread * 2, *read], chosen)
+    assert (
+        "12 of 128 replies hold no verdict, also when asked again (one that was cut holds none); "
+        "24 of the 212 verdicts of all pairs are lost, and judge.highest_invalid_rate = 0.1 allows "
+        "fewer." in str(caught.value)
+    )
+    _, about = judge_pairs([*unread, *read[:10] * 6], chosen)
+    assert about["invalid"] == 12 / 132
+    with pytest.raises(AskdError, match="12 of the 112 verdicts"):
+        judge_pairs([*unread, *read[:10] * 5], chosen)
+
+
 @pytest.mark.parametrize("reply", ["", None, "I like [A].", "x" * 5000])
 def test_too_many_invalid_replies_end_the_run_early(serve, settings, reply):
     server = serve(lambda m: reply if "question" in m[0]["content"] else prefers_better(m))
@@ -317,7 +383,11 @@ def test_the_estimate_needs_no_key_and_no_endpoint(serve, settings, capsys):
     size = sum(len(body["messages"][0]["content"]) for body in server.bodies[CHECK:]) / 2
     assert tokens == pytest.approx(2000 * size / 4, rel=0.02)
     least = tokens * 2.5 / 1e6
-    assert text.endswith(f"price {least:.2f} to {least + 2000 * 1024 * 10 / 1e6:.2f}")
+    most = least + 2000 * 1024 * 10 / 1e6
+    assert text.endswith(
+        f"replies of at most {2000 * 1024} tokens, without second calls for replies that hold no "
+        f"verdict; price {least:.2f} to {most:.2f}"
+    )
     assert estimate(pairs_of(1), settings(server.url)).endswith("no price is configured")
     assert len(server.bodies) == CHECK + 2
 
@@ -348,7 +418,7 @@ def test_one_process_at_a_time_uses_a_cache(tmp_path, capsys):
         with opened(tmp_path) as cache:
             order.append(("second", cache.get(["k"])))
 
-    reply = Reply("[[A]]", "m", 1, 2)
+    reply = Reply("[[A]]", "m", 1, 2, is_cut=False)
     with opened(tmp_path) as cache:
         thread = threading.Thread(target=second)
         thread.start()
@@ -358,3 +428,19 @@ def test_one_process_at_a_time_uses_a_cache(tmp_path, capsys):
     thread.join(5)
     assert order == [("first", {"k": reply}), ("second", {"k": reply})]
     assert "another process uses it; waiting" in capsys.readouterr().err
+
+
+def test_a_cache_from_before_cuts_were_kept_goes_on(tmp_path):
+    """What was paid for is not paid for again."""
+    with closing(sqlite3.connect(tmp_path / "replies.sqlite")) as connection, connection:
+        connection.execute(
+            "CREATE TABLE replies (key TEXT PRIMARY KEY, text TEXT NOT NULL, model TEXT NOT NULL, "
+            "prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL)"
+        )
+        connection.execute("INSERT INTO replies VALUES ('old', '[[A]]', 'm', 1, 2)")
+    kept = {"old": Reply("[[A]]", "m", 1, 2, is_cut=False)}
+    for key in ("new", "newer"):
+        with opened(tmp_path) as cache:
+            assert cache.get(["old", "new"]) == kept
+            kept["new"] = Reply("[[", "m", 3, 4, is_cut=True)
+            cache.put(key, kept["new"])

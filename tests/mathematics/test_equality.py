@@ -8,7 +8,7 @@ import time
 import pytest
 
 from askd.errors import AskdError
-from askd.mathematics import workers
+from askd.mathematics import equality, workers
 from askd.mathematics.answers import reference_answer, response_answer
 from askd.mathematics.equality import compare, readable
 
@@ -88,3 +88,19 @@ def test_a_worker_that_dies_is_an_error_and_is_replaced():
 def test_a_worker_may_not_use_all_memory():
     with pytest.raises(MemoryError):
         workers.limited(bytes, [(workers.MEMORY_BYTES,)])
+
+
+def test_what_needs_too_much_memory_is_unreadable_or_wrong(monkeypatch):
+    """math-verify catches the error that the limit of a worker brings up."""
+
+    def starved(*_, **__):
+        raise MemoryError
+
+    ((reference, answer),) = answers([("x^2+2x+1", r"\boxed{(x+1)^2}")])
+    assert equality._verdict(reference, answer) == "correct"
+    with monkeypatch.context() as patch:
+        patch.setattr("math_verify.grader.sympy_expr_eq", starved)
+        assert equality._verdict(reference, answer) == "wrong"
+    assert equality._is_formula(answer)
+    monkeypatch.setattr("math_verify.parser.extract_target_from_pred", starved)
+    assert not equality._is_formula(answer)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import pytest
 
@@ -14,6 +15,8 @@ SYSTEMS = ("teacher", "gkd")
 
 def summary(unread, judge=None):
     rates = {"greedy": unread, "sampled": 2 * unread}
+    if judge:
+        rates = dict.fromkeys(rates)
     return {
         "parse_failures": rates,
         "timeouts": {"greedy": 0.0, "sampled": 0.25},
@@ -22,14 +25,14 @@ def summary(unread, judge=None):
     }
 
 
-def judged(inconsistent):
+def judged(inconsistent, **changes):
     rates = {
         "inconsistent": inconsistent,
         "invalid": 0.0,
         "first_position": 0.5,
         "length_controlled": {"mean": 0.625, "ci_low": 0.5, "ci_high": 0.75},
     }
-    return {"greedy": rates, "sampled": {**rates, "first_position": 0.75}}
+    return {"greedy": {**rates, **changes}, "sampled": {**rates, "first_position": 0.75}}
 
 
 @pytest.fixture
@@ -83,6 +86,25 @@ def test_a_judge_has_columns_of_its_own(run):
     assert gkd["greedy"]["inconsistent"] == "5.00"
     assert gkd["sampled"]["first_position"] == "75.00"
     assert gkd["sampled"]["length_controlled"] == "62.50"
+    assert (gkd["greedy"]["unread"], gkd["greedy"]["too_slow"]) == ("", "0.00")
+    assert re.search(r"\| GKD +\| greedy +\| GSM8K +\| +\| +0.0 +\|", text)
+    assert "Contradicted |" in text
+
+
+@pytest.mark.parametrize(
+    ("rate", "of_the_other_seed"),
+    [
+        ("first_position", "50.00"),  # all verdicts of a seed are ties
+        ("inconsistent", "10.00"),  # none of its pairs has two verdicts
+        ("length_controlled", "62.50"),  # it has a single prompt
+    ],
+)
+def test_a_share_of_nothing_is_left_out(run, rate, of_the_other_seed):
+    rates = {"inconsistent": 0.1}
+    nothing, known = (summary(0, judged(**one)) for one in (rates | {rate: None}, rates))
+    rows, text = run({("teacher", 0): nothing, ("gkd", 0): nothing, ("gkd", 1): known})
+    greedy = {row["system"]: row[rate] for row in rows if row["metric"] == "greedy"}
+    assert greedy == {"teacher": "", "gkd": of_the_other_seed}
     assert "Contradicted |" in text
 
 

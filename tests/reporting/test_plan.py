@@ -87,6 +87,12 @@ def test_jobs_that_do_not_fit_or_hardly_are_named(paper, tmp_path):
     assert f"need more memory than the device has: {len(few)}, " in remarks(0.8 * largest)[0]
 
 
+def test_the_price_of_judges_says_what_it_leaves_out(paper, tmp_path):
+    config = validate(Config, {**paper, "results": str(tmp_path)}, "paper")
+    report = " ".join(plan(config, tmp_path / "plan").split())
+    assert re.search(r"Judge: about \S+ at the prices .*?, without second calls for", report)
+
+
 def test_jobs_that_take_longer_than_they_ask_for_are_named(paper, tmp_path):
     def report(**changes):
         config = validate(Config, {**paper, "results": str(tmp_path), **changes}, "paper")

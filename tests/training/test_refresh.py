@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from pathlib import Path
 
 import numpy as np
@@ -164,6 +165,29 @@ def test_refreshed_outputs_are_graded_and_projected(run_round, monkeypatch, prom
     for row in later:
         assert row["reward"] == len(row["text"]) % 2
         assert row["kappa"] == 1 - row["reward"]
+
+
+def test_the_log_says_how_the_judge_of_refreshed_outputs_did(run_round, monkeypatch):
+    """Each step's outputs that it contradicted itself on, or gave no verdict on."""
+    from askd.rewards import arithmetic
+    from askd.rewards.result import Grade
+
+    reasons = ("win", "inconsistent", "invalid")
+
+    def by_length(answer):
+        return Grade(0.5, False, reasons[len(answer.text) % 3])
+
+    monkeypatch.setattr(arithmetic, "grade_one", by_length)
+    folder = run_round("run", refresh_every=1)
+    log = [json.loads(line) for line in (folder / "metrics.jsonl").open()]
+    # Those of the stage were graded otherwise.
+    assert "sgo_invalid" not in log[0] and not any("tgo_invalid" in entry for entry in log)
+    steps = of_side(folder, "sgo")
+    for entry in log[1:]:
+        said = [reasons[len(row["text"]) % 3] for row in steps[entry["step"] - 1]]
+        for reason in reasons[1:]:
+            assert entry[f"sgo_{reason}"] == said.count(reason) / len(said)
+    assert {reason for reason in reasons[1:] if any(entry.get(f"sgo_{reason}") for entry in log)}
 
 
 def test_settings_of_a_rollout_hold_for_refreshed_outputs(run_round, rollout_settings):

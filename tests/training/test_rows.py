@@ -83,6 +83,7 @@ def test_what_was_trained_on_is_kept_as_it_was():
         outcome=0.75,
         reward=1.0,
         advantage=0.5,
+        reason="correct",
         teacher_logprobs=[-0.5, -0.25],
         sampler_logprobs=[-1.0, -2.0],
         student_logprobs=[-1.5, -2.5],
@@ -90,8 +91,8 @@ def test_what_was_trained_on_is_kept_as_it_was():
     reference = Row("reference", "a", 0, [1, 2], [3, 1], "x")
     table = check_table(trained_on([(0, row), (1, row), (1, reference)]), TRAINED_ON, "f")
     first, _, last = table.to_pylist()
-    prompt = {"prompt": [1, 2]}
-    assert {**first, **prompt} == {"step": 0, **vars(row)}
+    not_kept = {"prompt": [1, 2], "reason": "correct"}
+    assert {**first, **not_kept} == {"step": 0, **vars(row)}
     assert last["sampler_logprobs"] == last["teacher_logprobs"] == last["student_logprobs"] == []
     assert math.isnan(last["reward"]) and last["alpha"] == last["kappa"] == 1.0
     assert last["outcome"] == 0.0

@@ -17,8 +17,9 @@ def judging(
     """The `calls` of a job that has `answers` compared with baseline answers, and their `price`.
 
     The price is tokens of prompts and replies times their prices by the million; a prompt is the
-    question, two answers and 250 tokens of instructions. It is not a number where a judge has no
-    prices, and rules cost nothing.
+    question, two answers and 250 tokens of instructions; second calls, for replies without a
+    verdict, are not counted. It is not a number where a judge has no prices, and rules cost
+    nothing.
     """
     if not isinstance(judge, EndpointJudge) or not answers:
         return {"calls": 0, "price": 0}

@@ -39,7 +39,10 @@ def remarks(
         )
     price = judge_price(jobs)
     if price is not None:
-        lines.append(f"Judge: about {number(price)} at the prices of the configuration.")
+        lines.append(
+            f"Judge: about {number(price)} at the prices of the configuration, without second "
+            "calls for replies that hold no verdict."
+        )
     return lines
 
 
