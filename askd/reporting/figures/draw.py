@@ -164,8 +164,10 @@ def _masses(axes: Axes, found: dict, part: str, reference: str, label: str) -> N
         _bars(axes, found[part, OUTPUTS[side]], side, beside=True)
     drawn = found[part, reference]
     axes.step(drawn.x, drawn.y, where="mid", color=_BLACK, linewidth=1.0, label=label)
-    # Above the panel: bars may stand anywhere within it.
-    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
+    # Above the panel, as bars may stand anywhere within it, and narrow enough for the letter.
+    axes.legend(
+        loc="lower right", bbox_to_anchor=(1, 1), ncols=2, columnspacing=1.0, handlelength=1.6
+    )
 
 
 def _mapping_panel(axes: Axes, found: dict) -> None:
