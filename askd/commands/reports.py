@@ -168,14 +168,16 @@ def figures_data(
 
 @app.command()
 def figures(
+    settings: Settings,
     data: Annotated[Path, option("Folder that figures-data wrote.")],
     beta: Annotated[float, option("Scale of the projection that the data were made with.")],
     output: Output,
 ) -> None:
     """Draw Figures 1 and 2 of the paper from such outputs, with their numbers and captions."""
+    from askd.config import Advantage, validated_json
     from askd.reporting.figures.stage import figures as run
 
-    run(data, beta, output)
+    run(data, validated_json(Advantage, settings), beta, output)
 
 
 @app.command()

@@ -106,7 +106,7 @@ def _markdown(
     count = Counter(statement.verdict for statement in table)
     space = longer[0].space
     notes = [
-        f"Made by `{COMMAND}`. A verdict is a function of the numbers below and their bounds.",
+        f"Made by `{COMMAND}`. A verdict is a function of the numbers and their bounds.",
         "; ".join(f"{count[verdict]} {verdict}" for verdict in VERDICTS) + ".",
         f"Numbers are the worst over {len(longer)} random pairs of models on all "
         f"{space.sequence_count} sequences of {space.length} tokens over {space.vocabulary} "
@@ -114,14 +114,19 @@ def _markdown(
         "without sampling. alpha is 0.2, 0.5 and 0.9 where nothing is said; alpha(y) is Phi of the "
         f"standardised reward, which is 1 where the sum of the tokens is a multiple of "
         f"{space.vocabulary}, else 0.",
+        "The table has one number of each reading: the first outside its bounds; if none is, the "
+        "first. All are below it.",
         "Errors of gradients are relative. A variance is the trace of the covariance of one "
         "output's gradient, over the squared norm of the exact gradient, averaged over the pairs.",
         "Notation: p teacher, q student, alpha the weight of the student in the mixture m, "
         "c = p/q at a token.",
     ]
     overview = grid(
-        ("Where", "Statement", "Verdict"),
-        [(_escape(s.id), _escape(s.text), s.verdict) for s in table],
+        ("Where", "Statement", "Verdict", "Number", "Command"),
+        [
+            (_escape(s.id), _escape(s.text), s.verdict, _escape(s.number), f"`{COMMAND}`")
+            for s in table
+        ],
     )
     details = "\n".join(_wrap(_detail(statement)) for statement in table)
     blocks = ["# Theory", "\n".join(map(_wrap, notes)), overview, "## Numbers", details]

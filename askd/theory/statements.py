@@ -43,7 +43,12 @@ class Check:
         return not self.decides or self.low <= self.value <= self.high
 
     def __str__(self) -> str:
-        text = f"{self.label}: {_number(self.value)}"
+        return f"{self.label}: {self.relation}"
+
+    @property
+    def relation(self) -> str:
+        """The number, and on which side of its bounds it lies."""
+        text = _number(self.value)
         if self.value > self.high:
             return f"{text} > {_number(self.high)}"
         if self.value < self.low:
@@ -112,6 +117,11 @@ class Claim:
         """Whether all checks do."""
         return all(check.holds for check in self.checks)
 
+    @property
+    def decisive(self) -> Check:
+        """The first check that fails; if none does, the first that could."""
+        return min(self.checks, key=lambda check: (check.holds, not check.decides))
+
 
 @dataclass(frozen=True)
 class Statement:
@@ -150,6 +160,11 @@ class Statement:
         held = [f"it holds, read as: {', or: '.join(readings)}"] if readings else []
         held += [claim.text for claim in self._remedies.values() if claim.holds]
         return "; ".join(held)
+
+    @property
+    def number(self) -> str:
+        """Of each reading the one number that decides, in short."""
+        return "; ".join(reading.decisive.relation for reading in self.readings)
 
     @property
     def numbers(self) -> str:

@@ -18,6 +18,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 # The tests of a module; without an entry, those of this folder.
 TESTS = {
+    "askd.rollout.policies": (
+        "tests/rollout/test_policies.py::test_a_mixture_is_of_the_probabilities"
+    ),
     "askd.skewness": "tests/test_skewness.py",
     "askd.training.objective": "tests/training/test_objective.py",
     "askd.training.source": "tests/training/test_source.py",
@@ -26,16 +29,28 @@ TESTS = {
 
 @dataclass(frozen=True)
 class Mutant:
-    """`new` in the place of `old`, which stands in the module once."""
+    """`new` in the place of `old`, which stands in the module once.
+
+    Attributes:
+        test: of the module's tests the one that is to fail, where others would take long before
+            it; empty for all of them.
+    """
 
     name: str
     module: str
     old: str
     new: str
+    test: str = ""
+
+    @property
+    def tests(self) -> str:
+        """What pytest runs."""
+        tests = TESTS.get(self.module, "tests/objectives")
+        return f"{tests}::{self.test}" if self.test else tests
 
 
-def _mutants(module: str, *changes: tuple[str, str, str]) -> list[Mutant]:
-    return [Mutant(f"{module}: {name}", module, old, new) for name, old, new in changes]
+def _mutants(module: str, *changes: tuple[str, ...]) -> list[Mutant]:
+    return [Mutant(f"{module}: {name}", module, *change) for name, *change in changes]
 
 
 MUTANTS = [
@@ -132,6 +147,27 @@ MUTANTS = [
             "forward = skew_kl(student_logprobs, teacher_logprobs, alpha=beta)",
         ),
         (
+            "p and q of the forward term swapped",
+            "forward = skew_kl(student_logprobs, teacher_logprobs,",
+            "forward = skew_kl(teacher_logprobs, student_logprobs,",
+        ),
+        (
+            "reverse term skewed the other way",
+            "reverse = skew_reverse_kl(student_logprobs, teacher_logprobs, alpha=1 - beta)",
+            "reverse = skew_reverse_kl(student_logprobs, teacher_logprobs, alpha=beta)",
+        ),
+        (
+            "ends exchanged",
+            """    if beta == 0:
+        return skew_kl(student_logprobs, teacher_logprobs, alpha=1.0)
+    if beta == 1:
+""",
+            """    if beta == 1:
+        return skew_kl(student_logprobs, teacher_logprobs, alpha=1.0)
+    if beta == 0:
+""",
+        ),
+        (
             "p and q of the reverse term swapped",
             "reverse = skew_reverse_kl(student_logprobs, teacher_logprobs,",
             "reverse = skew_reverse_kl(teacher_logprobs, student_logprobs,",
@@ -161,6 +197,16 @@ MUTANTS = [
             "head of the student",
             "teacher, order = teacher_logprobs.exp()",
             "teacher, order = student_logprobs.exp()",
+        ),
+        (
+            "p and q of the forward KL swapped",
+            "forward_kl(student_logprobs, teacher_logprobs)",
+            "forward_kl(teacher_logprobs, student_logprobs)",
+        ),
+        (
+            "p and q of the reverse KL swapped",
+            "reverse_kl(student_logprobs, teacher_logprobs)",
+            "reverse_kl(teacher_logprobs, student_logprobs)",
         ),
         ("weight not detached", "@torch.no_grad()\ndef head_share", "def head_share"),
     ),
@@ -256,6 +302,18 @@ MUTANTS = [
             "outcome_weight(row.side, row.alpha, row.kappa)",
             "outcome_weight(row.side, row.alpha, 1.0)",
         ),
+        (
+            "kappa where the term does not clip",
+            'row["kappa"] if clips else 1.0',
+            'row["kappa"]',
+            "test_only_a_clipped_term_drops_correct_samples",
+        ),
+        (
+            "no kappa where the term clips",
+            'row["kappa"] if clips else 1.0',
+            "1.0",
+            "test_only_a_clipped_term_drops_correct_samples",
+        ),
     ),
     *_mutants(
         "askd.training.objective",
@@ -325,6 +383,38 @@ MUTANTS = [
             "totals.sequences[side], totals.tokens[side]",
             "len(members), int(lengths.sum())",
         ),
+        (
+            "p and q of MiniLLM's rewards swapped",
+            '("old", "teacher")',
+            '("teacher", "old")',
+            "test_the_loss_is_that_of_a_dense_computation[sequence-minillm]",
+        ),
+        (
+            "MiniLLM's moments of the micro-batch",
+            "returns(tokens.step_rows)",
+            "returns(tokens.rows)",
+            "test_the_loss_is_that_of_a_dense_computation[sequence-minillm]",
+        ),
+        (
+            "graph of the teacher's hidden states",
+            "with torch.no_grad():\n                teacher_hidden",
+            "if True:\n                teacher_hidden",
+            "test_no_gradient_is_kept_for_the_teacher[kd]",
+        ),
+        (
+            "gradient of the teacher's head",
+            "with torch.no_grad():\n                    teacher_logprobs",
+            "if True:\n                    teacher_logprobs",
+            "test_no_gradient_is_kept_for_the_teacher[kd]",
+        ),
+    ),
+    *_mutants(
+        "askd.rollout.policies",
+        (
+            "weights of the mixture swapped",
+            "[1 - teacher_weight, teacher_weight]",
+            "[teacher_weight, 1 - teacher_weight]",
+        ),
     ),
 ]
 
@@ -368,7 +458,7 @@ def exit_code(mutant: Mutant | None) -> int:
         tests = ["tests/objectives", *TESTS.values()]
     else:
         sys.meta_path.insert(0, _Loader(mutant))
-        tests = [TESTS.get(mutant.module, "tests/objectives")]
+        tests = [mutant.tests]
     options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
     with open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import math
 import re
 import shutil
@@ -11,16 +12,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
 from scipy.stats import kstest, spearmanr
 
 from askd.artifacts import read_table, table_from_rows, write_table
+from askd.config import Advantage
 from askd.errors import AskdError
 from askd.reporting.claims import read_claims
+from askd.reporting.figures import draw
 from askd.reporting.figures.bootstrap import distance_from_uniform, means, rank_correlation
 from askd.reporting.figures.data import coefficient
+from askd.reporting.figures.outputs import read
+from askd.reporting.figures.series import figure2
 from askd.reporting.figures.stage import figures
 from askd.reporting.figures.tables import ALPHAS, CURVES, RATIOS, SEQUENCES, TOKENS
-from askd.skewness import group_advantages, project
+from askd.skewness import batch_advantages, group_advantages, project
 
 CLAIMS = read_claims(Path(__file__).parents[2] / "config" / "claims.yaml").claims
 
@@ -37,6 +44,7 @@ ANSWERS = {
         "c": [(0, [(-1.0, -0.7), (-0.2, -0.3), (-4.0, -0.9)]), (1, [(-0.6, -0.1)])],
     },
 }
+BY_GROUP = Advantage(normalization="group")
 FILES = {"tokens": TOKENS, "sequences": SEQUENCES, "curves": CURVES}
 OUTPUTS = (
     "captions.md facts.csv figure1.csv figure1.png figure1.svg figure2.csv figure2.png figure2.svg"
@@ -114,7 +122,7 @@ def whole(tmp_path_factory):
 @pytest.fixture(scope="module")
 def made(whole):
     """What the figures stage makes of it; read only."""
-    figures(whole, 1.0, whole.parent / "made")
+    figures(whole, BY_GROUP, 1.0, whole.parent / "made")
     return whole.parent / "made"
 
 
@@ -253,7 +261,7 @@ def test_without_a_correct_student_output_nothing_is_said_of_them(data):
     for row in rows:
         row["correct"] &= row["side"] == "teacher"
     write_table(path, table_from_rows(rows, SEQUENCES), SEQUENCES)
-    figures(data, 1.0, data.parent / "made")
+    figures(data, BY_GROUP, 1.0, data.parent / "made")
     names = list(facts(data.parent / "made/facts.csv"))
     assert len(names) == 11 and not any("correct" in name for name in names)
 
@@ -291,11 +299,65 @@ def test_captions_say_what_was_found(made):
     assert "33 % of TGO and 33 % of SGO" in paragraphs[1]
 
 
+@pytest.mark.parametrize(
+    ("normalization", "sides", "values", "over"),
+    [
+        ("group", "joint", (5, 5), "G = 4 outputs of both models to a prompt give at most 7"),
+        ("batch", "separate", (2, 2), "all 6 outputs of a model give at most 2"),
+        ("batch", "joint", (2, 2), "all 12 outputs of both models give at most 2"),
+    ],
+)
+def test_a_caption_says_over_what_rewards_were_normalised(
+    data, tmp_path, normalization, sides, values, over
+):
+    path = data / "sequences.parquet"
+    rows = read_table(path, SEQUENCES).to_pylist()
+    pools = [[row for row in rows if sides == "joint" or row["side"] == side] for side in ANSWERS]
+    for side, pool in zip(ANSWERS, pools, strict=True):
+        rewards = [row["reward"] for row in pool]
+        if normalization == "group":
+            advantages = group_advantages(rewards, [row["prompt_id"] for row in pool])
+        else:
+            advantages = batch_advantages(rewards)
+        for row, advantage in zip(pool, advantages, strict=True):
+            if row["side"] == side:
+                row |= {"advantage": advantage, "alpha": project([advantage], 1.0)[0]}
+    write_table(path, table_from_rows(rows, SEQUENCES), SEQUENCES)
+    settings = Advantage(normalization=normalization, sides=sides)
+    figures(data, settings, 1.0, tmp_path / "made")
+    caption = " ".join((tmp_path / "made/captions.md").read_text().split("\n\n")[1].split())
+    assert f"takes {values[0]} different values on TGO and {values[1]} on SGO" in caption
+    assert f"normalised over {over})" in caption
+    assert "0 % of TGO and 0 % of SGO" in caption
+    assert ("to prompts whose outputs are all right" in caption) == (normalization == "group")
+    with pytest.raises(AskdError, match="'advantage' is not of rewards normalised by group"):
+        figures(data, BY_GROUP, 1.0, tmp_path / "other")
+
+
+def test_no_legend_lies_on_bars(whole, monkeypatch):
+    """Wherever the bars are: it is outside of the panel, and clear of the panel's letter."""
+    drawn = []
+    monkeypatch.setattr(draw, "_save", lambda figure, path: drawn.append(figure))
+    draw.figure2(figure2(read(whole, BY_GROUP, 1.0)), Path("unused"))
+    [figure] = drawn
+    FigureCanvasAgg(figure).draw()
+    for axes in (figure.axes[0], figure.axes[2]):
+        legend, panel = axes.get_legend().get_window_extent(), axes.get_window_extent()
+        assert legend.y0 >= panel.y1
+        assert figure.bbox.x0 <= panel.x0 and legend.x1 <= figure.bbox.x1
+        assert legend.y1 <= figure.bbox.y1
+        [letter] = [
+            text for text in axes.findobj(Text) if re.fullmatch(r"\([ac]\)", text.get_text())
+        ]
+        assert not letter.get_window_extent().overlaps(legend)
+
+
 def test_equal_inputs_give_equal_bytes_in_any_environment(askd_command, whole, made, tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "matplotlibrc").write_text("font.size: 30\nsavefig.dpi: 50\n")
     result = askd_command(
-        *("figures", "--data", whole, "--beta", 1.0, "--output", tmp_path / "there"),
+        *("figures", "--settings", json.dumps(BY_GROUP.model_dump()), "--data", whole),
+        *("--beta", 1.0, "--output", tmp_path / "there"),
         python=("-X", "importtime"),
     )
     assert result.returncode == 0, result.stderr
@@ -310,7 +372,7 @@ def test_the_order_of_the_rows_does_not_matter(data, made, tmp_path):
         table = read_table(data / f"{name}.parquet", schema)
         order = np.random.default_rng(0).permutation(table.num_rows)
         write_table(data / f"{name}.parquet", table.take(order), schema)
-    figures(data, 1.0, tmp_path / "after")
+    figures(data, BY_GROUP, 1.0, tmp_path / "after")
     for name in OUTPUTS.split():
         assert (made / name).read_bytes() == (tmp_path / "after" / name).read_bytes()
 
@@ -345,7 +407,7 @@ def with_value(column, value):
 def test_tables_that_do_not_fit(data, tmp_path, name, change, reason):
     changed(data, name, change)
     with pytest.raises(AskdError, match=reason):
-        figures(data, 1.0, tmp_path / "made")
+        figures(data, BY_GROUP, 1.0, tmp_path / "made")
     assert not (tmp_path / "made").exists()
 
 
@@ -361,7 +423,7 @@ def test_outputs_that_are_missing(data, tmp_path, kept, reason):
     for name in ("tokens", "sequences"):
         changed(data, name, lambda rows: [row for row in rows if kept(row)])
     with pytest.raises(AskdError, match=reason):
-        figures(data, 1.0, tmp_path / "made")
+        figures(data, BY_GROUP, 1.0, tmp_path / "made")
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -369,16 +431,16 @@ def test_files_that_are_missing_or_torn(data, tmp_path, name):
     path = data / f"{name}.parquet"
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(AskdError, match=f"{name}.parquet: not a whole Parquet file"):
-        figures(data, 1.0, tmp_path / "made")
+        figures(data, BY_GROUP, 1.0, tmp_path / "made")
     path.unlink()
     with pytest.raises(AskdError, match=f"{name}.parquet: no such file"):
-        figures(data, 1.0, tmp_path / "made")
+        figures(data, BY_GROUP, 1.0, tmp_path / "made")
 
 
 @pytest.mark.parametrize("beta", [2.0, -1.0])
 def test_another_beta(data, tmp_path, beta):
     with pytest.raises(AskdError, match="beta"):
-        figures(data, beta, tmp_path / "made")
+        figures(data, BY_GROUP, beta, tmp_path / "made")
 
 
 # --- intervals ---------------------------------------------------------------------------------

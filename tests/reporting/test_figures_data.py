@@ -128,7 +128,7 @@ def test_coefficients_agree_with_the_formula(graded, side):
 
 
 def test_the_figures_stage_reads_them(graded, tmp_path):
-    figures(graded, SETTINGS.skewness.beta, tmp_path)
+    figures(graded, SETTINGS.advantage, SETTINGS.skewness.beta, tmp_path)
     assert "4 training prompts, 2 times each" in (tmp_path / "captions.md").read_text()
 
 

@@ -288,6 +288,7 @@ def test_what_was_found_is_shown(results, write, settings):
         "on 4 cores.",
         "01234567 89",
         "does not hold 1",
+        "Eq. 3 So it is does not hold 1 > 0 c another",
         "ASKD & co.",
         "tgo beta 0.75",
         "GKD 40 16 0 64 64 3456 3400.5",

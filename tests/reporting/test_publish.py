@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from askd.errors import AskdError
 from askd.reporting.headings import in_order, table_heading
 from askd.reporting.publish import PublishSettings, publish
 
+PUBLISHED = Path(__file__).parents[2] / "docs" / "results"
 CAPTIONS = "**Figure 1.** Of two\nlines.\n\n**Figure 2.** Another.\n"
 
 
@@ -79,6 +81,13 @@ def test_figures_are_shown_with_their_captions(folder):
     assert "![Figure 1](nano-figure1.png)\n\n**Figure 1.** Of two lines.\n" in text
     assert "![Curves](nano-curves.png)\n\nWhile they trained.\n" in text
     assert (folder / "docs/nano-figure1.png").read_text() == "first"
+
+
+def test_the_published_pictures_are_those_that_a_page_shows():
+    """The stage removes none that it no longer makes: the next scale's name may begin alike."""
+    pages = [path.read_text(encoding="utf-8") for path in PUBLISHED.glob("*.md")]
+    shown = {name for page in pages for name in re.findall(r"!\[[^]]*\]\(([^)]+)\)", page)}
+    assert shown == {path.name for path in PUBLISHED.glob("*.png")}
 
 
 @pytest.mark.parametrize(

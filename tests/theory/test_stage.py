@@ -33,12 +33,20 @@ def test_one_row_for_each_statement(written, table):
 
 
 def test_markdown(written, table):
-    """A grid whose columns line up, and the numbers; no line of a paragraph is taken for markup."""
+    """A grid whose columns line up, and all numbers; no line of a paragraph is taken for markup."""
     text = written.with_suffix(".md").read_text(encoding="utf-8")
     grid = [line for line in text.splitlines() if line.startswith("|")]
     assert len(grid) == len(table) + 2
     assert len({len(line) for line in grid}) == 1
-    assert all(len(re.findall(r"(?<!\\)\|", line)) == 4 for line in grid)
+    header, _, *rows = ([cell.strip() for cell in re.split(r"(?<!\\)\|", line)] for line in grid)
+    assert header == ["", "Where", "Statement", "Verdict", "Number", "Command", ""]
+    for row, statement in zip(rows, table.values(), strict=True):
+        assert row[3] == statement.verdict
+        assert row[4].replace("\\<", "<") == statement.number
+        assert row[5] == "`snakemake theory`"
+        # Short, and one of those below.
+        assert len(row[4]) <= 60
+        assert all(number in statement.numbers for number in statement.number.split("; "))
     numbers = text.split("## Numbers")[1]
     assert len(re.findall(r"^- \*\*", numbers, re.MULTILINE)) == len(table)
     assert not re.search(r"^  ([-+*>=] |\d+[.)] )", text, re.MULTILINE)

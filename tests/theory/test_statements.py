@@ -95,6 +95,20 @@ def test_numbers():
     assert only.numbers == "x: 1 <= 2"
 
 
+@pytest.mark.parametrize(
+    ("readings", "number"),
+    [
+        ([(TRUE, FALSE)], "3 > 2"),
+        ([(measured("z", 5), TRUE, at_most("w", 0, 2))], "1 <= 2"),
+        ([(TRUE,), (FALSE, TRUE)], "1 <= 2; 3 > 2"),
+        ([(measured("z", math.nan),)], "undefined"),
+    ],
+)
+def test_one_number_of_each_reading(readings, number):
+    """Where a check fails it decides, and one without a bound only if there is no other."""
+    assert _statement(*readings, correction=(TRUE,)).number == number
+
+
 @pytest.mark.parametrize("values", [[1.0, math.nan], [math.nan, 1.0]])
 def test_extremes_do_not_lose_nan(values):
     """Wherever it stands."""

@@ -63,6 +63,7 @@ rule figures:
     resources:
         **LIGHT_JOB,
     params:
+        settings=as_json(CONFIG.section("advantage", CONFIG.figures.pair)),
         data=subpath(input[0], parent=True),
         beta=CONFIG.section("skewness", CONFIG.figures.pair).beta,
         folder=subpath(output[0], parent=True),
@@ -70,5 +71,5 @@ rule figures:
     message:
         "Figures"
     shell:
-        "python -m askd figures --data {params.data} --beta {params.beta}"
-        " --output {params.folder} > {log} 2>&1"
+        "python -m askd figures --settings {params.settings:q} --data {params.data}"
+        " --beta {params.beta} --output {params.folder} > {log} 2>&1"

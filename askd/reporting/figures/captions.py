@@ -7,12 +7,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from askd.config import Advantage
 from askd.reporting.figures.facts import Fact
 from askd.reporting.figures.outputs import Outputs
 from askd.reporting.figures.tables import LARGEST_MONOTONE_RATIO, SIDES
 
 
-def captions(outputs: Outputs, facts: Sequence[Fact]) -> str:
+def captions(outputs: Outputs, advantage: Advantage, facts: Sequence[Fact]) -> str:
     """One paragraph of Markdown for each figure."""
     found = {fact.name: fact for fact in facts}
     paragraphs = (
@@ -40,7 +41,7 @@ def captions(outputs: Outputs, facts: Sequence[Fact]) -> str:
         f"**Figure 2.** {_answers(outputs)} "
         "(a) Advantages A, with the mass of N(0, 1) in the same bins. "
         f"(b) The mapping alpha = Phi(beta A) with beta = {outputs.beta:g}, and the values that "
-        "occur. (c) The skewness alpha, with the mass of U(0, 1). " + _values(outputs),
+        "occur. (c) The skewness alpha, with the mass of U(0, 1). " + _values(outputs, advantage),
     )
     return "\n\n".join(textwrap.fill(paragraph, width=100) for paragraph in paragraphs) + "\n"
 
@@ -52,20 +53,29 @@ def _answers(outputs: Outputs) -> str:
     )
 
 
-def _values(outputs: Outputs) -> str:
+def _values(outputs: Outputs, advantage: Advantage) -> str:
     """How the advantages differ from a normal distribution."""
     sides = [outputs.sides[side] for side in SIDES]
     counts = [len(np.unique(side.advantages)) for side in sides]
     zeros = [float(np.mean(side.advantages == 0)) for side in sides]
-    # k of G rewards are 1: two values for each k from 1 to G - 1, and 0 if all rewards are equal.
-    most = 2 * outputs.samples - 1
+    is_joint = advantage.sides == "joint"
+    if advantage.normalization == "group":
+        size = (1 + is_joint) * outputs.samples
+        over = f"G = {size} outputs{' of both models' if is_joint else ''} to a prompt"
+        # k of G are 1: two values for each k from 1 to G - 1, and 0 if all rewards are equal.
+        most = 2 * size - 1
+        without = "these are the outputs to prompts whose outputs are all right or all wrong"
+    else:
+        size = (1 + is_joint) * outputs.samples * outputs.prompts
+        over = f"all {size} outputs of {'both models' if is_joint else 'a model'}"
+        most = 2
+        without = "there are none unless all of them are right or all are wrong"
     return (
         "Phi with beta = 1 would make a standard normal A uniform. Here A takes "
         f"{counts[0]} different values on TGO and {counts[1]} on SGO (rewards of 0 or 1 that are "
-        f"normalised over G = {outputs.samples} outputs to a prompt give at most {most}), and is "
-        f"0, so that alpha is 0.5, for {100 * zeros[0]:.0f} % of TGO and {100 * zeros[1]:.0f} % of "
-        "SGO; with such rewards these are the outputs to prompts whose outputs are all right or "
-        "all wrong."
+        f"normalised over {over} give at most {most}), and is 0, so that alpha is 0.5, for "
+        f"{100 * zeros[0]:.0f} % of TGO and {100 * zeros[1]:.0f} % of SGO; with such rewards "
+        f"{without}."
     )
 
 

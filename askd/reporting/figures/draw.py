@@ -83,7 +83,7 @@ def figure2(series: Sequence[Series], path: Path) -> None:
     """Draw Figure 2 as PATH.{svg,png}: advantages, the mapping, skewness."""
     found = {(item.part, item.name): item for item in series}
     with _style():
-        figure = Figure(figsize=(_WIDTH, 2.5), layout="constrained")
+        figure = Figure(figsize=(_WIDTH, 2.7), layout="constrained")
         axes = figure.subplots(1, 3)
         _masses(axes[0], found, "2a", "N(0,1)", r"$\mathcal{N}(0, 1)$")
         axes[0].set(xlabel=r"advantage $A$", ylabel="share of outputs")
@@ -164,7 +164,10 @@ def _masses(axes: Axes, found: dict, part: str, reference: str, label: str) -> N
         _bars(axes, found[part, OUTPUTS[side]], side, beside=True)
     drawn = found[part, reference]
     axes.step(drawn.x, drawn.y, where="mid", color=_BLACK, linewidth=1.0, label=label)
-    axes.legend(loc="best")
+    # Above the panel, as bars may stand anywhere within it, and narrow enough for the letter.
+    axes.legend(
+        loc="lower right", bbox_to_anchor=(1, 1), ncols=2, columnspacing=1.0, handlelength=1.6
+    )
 
 
 def _mapping_panel(axes: Axes, found: dict) -> None:

@@ -11,9 +11,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from askd.artifacts import keys, read_table
+from askd.config import Advantage
 from askd.errors import AskdError
 from askd.reporting.figures.tables import ALPHAS, CURVES, RATIOS, SEQUENCES, SIDES, TOKENS
-from askd.skewness import project
+from askd.rewards.project import project
 
 _AGAIN = "run figures-data again."
 
@@ -58,12 +59,12 @@ class Outputs:
         return len(self.sides["teacher"].prompts) // self.prompts
 
 
-def read(folder: Path, beta: float) -> Outputs:
+def read(folder: Path, advantage: Advantage, beta: float) -> Outputs:
     """The outputs in `folder`.
 
     Raises:
-        AskdError: a table is missing, torn or does not belong to the others, or the skewness was
-            projected with another beta, or beta is not positive.
+        AskdError: a table is missing, torn or does not belong to the others, or the rewards were
+            normalised or projected in another way, or beta is not positive.
     """
     if not (beta > 0 and np.isfinite(beta)):
         raise AskdError(f"--beta: must be positive and finite, got {beta:g}.")
@@ -71,25 +72,43 @@ def read(folder: Path, beta: float) -> Outputs:
     tokens = _sorted(read_table(paths["tokens"], TOKENS), paths["tokens"])
     sequences = _sorted(read_table(paths["sequences"], SEQUENCES), paths["sequences"])
     curves = read_table(paths["curves"], CURVES)
-    sides, answered = {}, []
+    sides, tables, answered = {}, {}, []
     for side in SIDES:
         of_side = pc.field("side") == side
         outputs = sequences.filter(of_side)
         if not outputs.num_rows:
             raise AskdError(f"{paths['sequences']}: no outputs of the {side}; {_AGAIN}")
+        tables[side] = outputs
         sides[side] = _side(tokens.filter(of_side), outputs, paths)
         answered.append(set(outputs.column("prompt_id").to_pylist()))
     if answered[0] != answered[1]:
         raise AskdError(f"{paths['sequences']}: the models answered different prompts; {_AGAIN}")
     if len(answered[0]) < 2:
         raise AskdError(f"{paths['sequences']}: one prompt only; intervals need at least two.")
-    for side in sides.values():
-        if not np.allclose(project(side.advantages, beta), side.alphas, rtol=0, atol=1e-12):
-            raise AskdError(
-                f"{paths['sequences']}: the skewness is not Phi(beta A) with beta {beta:g}; "
-                "give the beta that figures-data had."
-            )
+    _check_projection(tables, advantage, beta, paths["sequences"])
     return Outputs(sides, _curves(curves, paths["curves"]), beta)
+
+
+def _check_projection(
+    tables: dict[str, pa.Table], advantage: Advantage, beta: float, path: Path
+) -> None:
+    """The captions say how advantage and skewness were made; so they must have been."""
+    for side, other in zip(SIDES, reversed(SIDES), strict=True):
+        pooled = tables[other] if advantage.sides == "joint" else None
+        expected = project(tables[side], advantage, beta, pooled, path)
+        for column, made in (
+            (
+                "advantage",
+                f"not of rewards normalised by {advantage.normalization}, sides {advantage.sides}",
+            ),
+            ("alpha", f"not Phi(beta A) with beta {beta:g}"),
+        ):
+            # The sums behind a mean depend on the order of the rows in their last digits.
+            values, own = (table.column(column).to_numpy() for table in (expected, tables[side]))
+            if not np.allclose(values, own, rtol=0, atol=1e-9):
+                raise AskdError(
+                    f"{path}: column {column!r} is {made}; give the settings that figures-data had."
+                )
 
 
 def _sorted(table: pa.Table, path: Path) -> pa.Table:

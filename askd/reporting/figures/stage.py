@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from askd.artifacts import write_text
+from askd.config import Advantage
 from askd.reporting.csv_text import csv_text
 from askd.reporting.figures import draw
 from askd.reporting.figures.captions import captions
@@ -14,12 +15,12 @@ from askd.reporting.figures.outputs import read
 from askd.reporting.figures.series import Series, figure1, figure2
 
 
-def figures(data: Path, beta: float, output: Path) -> None:
+def figures(data: Path, advantage: Advantage, beta: float, output: Path) -> None:
     """Write figure1 and figure2 as .svg, .png and .csv, facts.csv and captions.md below `output`.
 
-    `data` is what figures-data wrote with the same `beta`.
+    `data` is what figures-data wrote with the same `advantage` and `beta`.
     """
-    outputs = read(data, beta)
+    outputs = read(data, advantage, beta)
     found = facts(outputs)
     for name, series, picture in (
         ("figure1", figure1(outputs), draw.figure1),
@@ -29,7 +30,7 @@ def figures(data: Path, beta: float, output: Path) -> None:
         picture(series, output / name)
     rows = [(f.name, _number(f.value), _number(f.ci_low), _number(f.ci_high), f.n) for f in found]
     write_text(output / "facts.csv", csv_text(("name", "value", "ci_low", "ci_high", "n"), rows))
-    write_text(output / "captions.md", captions(outputs, found))
+    write_text(output / "captions.md", captions(outputs, advantage, found))
 
 
 def _series_csv(series: Sequence[Series]) -> str:

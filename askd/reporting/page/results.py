@@ -254,14 +254,15 @@ def theory(settings: PageSettings) -> Section | None:
         counts = Counter(row["verdict"] for row in rows)
         table = Grid(
             "Each statement",
-            ("Where", "Statement", "Verdict", "What holds instead", "Numbers"),
+            ("Where", "Statement", "Verdict", "Numbers", "Command", "What holds instead"),
             [
                 (
                     row["id"],
                     row["statement"],
                     Markup("<strong>{}</strong>").format(row["verdict"]),
-                    row["instead"],
                     row["numbers"],
+                    Markup("<code>{}</code>").format(row["command"]),
+                    row["instead"],
                 )
                 for row in rows
             ],
