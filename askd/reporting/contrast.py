@@ -39,7 +39,7 @@ def contrast(settings: ClaimsSettings, path: Path, output: Path) -> None:
     summary = read_claims(path).summary
     if summary is None:
         raise AskdError(f"{path}: no section `summary`; it says which methods to compare.")
-    _check(summary, {*settings.methods, *UNTRAINED}, path)
+    _check(summary, {*settings.supervision, *UNTRAINED}, path)
     rows = [
         row
         for question in (*summary.comparisons, *summary.causes)

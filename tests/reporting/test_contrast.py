@@ -88,7 +88,7 @@ def run(results, tmp_path):
                 "table4": table(["one"], everything, "y.csv"),
                 "rates": table(["two", "more"], ["new", "old"]),
             },
-            methods=["new", "old", "mended", "stale"],
+            supervision=dict.fromkeys(("new", "old", "mended", "stale"), "none"),
             seeds=SEEDS,
             results=str(results),
         )
