@@ -13,7 +13,8 @@ from askd.artifacts import write_text
 from askd.config import Strict, Table, validate
 from askd.config.claims import Claims
 from askd.errors import AskdError
-from askd.reporting.claims_measured import Measured, measure, verdict
+from askd.reporting.claims_measured import Measured, is_run, measure, verdict
+from askd.reporting.claims_oracles import split, supervision_note
 from askd.reporting.claims_paper import contrasts, paper_text, read_tables, resolves_text
 from askd.reporting.claims_stages import decided_elsewhere
 from askd.reporting.claims_text import Row, as_csv, as_markdown, points
@@ -24,7 +25,14 @@ class ClaimsSettings(Strict):
     """What the claims stage reads of the configuration."""
 
     tables: dict[str, Table] = Field(description="The tables of this run.")
-    methods: list[str] = Field(description="Names of all methods.")
+    supervision: dict[str, str] = Field(
+        description="What each method sees of the right answers, by name; all methods."
+    )
+    oracles: dict[str, list[str]] = Field(
+        default={},
+        description="By pair whose worked answers lack the systematic errors of the teacher: the "
+        "methods that train on them.",
+    )
     seeds: int = Field(description="Number of seeds of each method.")
     results: str = Field(description="Folder of the scale's results.")
 
@@ -57,9 +65,8 @@ def read_claims(path: Path) -> Claims:
 
 def _rows(settings: ClaimsSettings, written: Claims, path: Path) -> Iterator[Row]:
     paper = read_tables(path.parent / "paper_tables", written.items)
-    found = {
-        claim.id: contrasts(claim, paper, settings.methods, str(path)) for claim in written.claims
-    }
+    known = settings.supervision
+    found = {claim.id: contrasts(claim, paper, known, str(path)) for claim in written.claims}
     results = Path(settings.results)
     used = {contrast.table for compared in found.values() for contrast in compared}
     outcomes = {
@@ -78,10 +85,20 @@ def _rows(settings: ClaimsSettings, written: Claims, path: Path) -> Iterator[Row
             paper=paper_text(compared, paper),
             paper_resolves=resolves_text(compared, paper, written.items),
         )
+        are_run = [one for one in compared if is_run(one, settings.tables.get(one.table))]
+        deciding, left_out = split(compared, are_run, settings.oracles)
         greedy, sampled = (
-            measure(compared, paper, settings.tables, outcomes, metric) for metric in METRICS
+            measure(deciding, paper, settings.tables, outcomes, metric) for metric in METRICS
         )
-        yield _with_comparisons(row, len(compared), greedy, sampled)
+        beside = supervision_note(
+            greedy,
+            left_out,
+            measure(left_out, paper, settings.tables, outcomes, METRICS[0]),
+            settings.oracles,
+            settings.supervision,
+        )
+        row = replace(row, note=" ".join(filter(None, (row.note, beside))))
+        yield _with_comparisons(row, len(deciding), greedy, sampled)
 
 
 def _with_comparisons(

@@ -39,7 +39,10 @@ DEFINITION = (
     "not resolvable: none of these, at this number of seeds and items.",
     "reproduced in part: all comparisons that were run hold, but some were not run.",
     "not run: this run has none of the claim's pairs, methods or benchmarks, or too few items, or "
-    "not the file of the stage that decides it.",
+    "not the file of the stage that decides it, or no stage measures it.",
+    "Comparisons with a method that trains on worked answers, where the teacher has systematic "
+    "errors which these answers lack, take no part if others decide the claim: such answers are an "
+    "oracle. The remarks name them, with the weakest.",
     "A claimed share of all tokens is reproduced if no token is an exception, not reproduced if "
     "the interval lies below 100 %, and opposite if it lies below 50 %; a claimed share of most is "
     "reproduced if the interval lies above 50 %, and opposite if it lies below. So it is with any "
@@ -89,7 +92,7 @@ def measure(
     """The tests of those comparisons that the run's `tables` have; Holm's family is all of them."""
     pairs = {}
     for contrast in found:
-        if not _is_run(contrast, tables.get(contrast.table)):
+        if not is_run(contrast, tables.get(contrast.table)):
             continue
         matrices = outcomes[contrast.table].matrices
         ours, theirs = (
@@ -141,7 +144,8 @@ def _scale(contrast: Contrast) -> int:
     return 1 if contrast.than is None else 2
 
 
-def _is_run(contrast: Contrast, table: Table | None) -> bool:
+def is_run(contrast: Contrast, table: Table | None) -> bool:
+    """Whether a run with this `table` has the pair, the systems and the benchmarks."""
     systems = {contrast.method, contrast.against}
     if contrast.teacher_wrong:
         systems.add("teacher")

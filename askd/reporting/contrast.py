@@ -13,15 +13,8 @@ from askd.errors import AskdError
 from askd.evaluation.stats import average_paired_difference, holm
 from askd.reporting.claims import ClaimsSettings, read_claims
 from askd.reporting.claims_text import points
-from askd.reporting.contrast_text import (
-    BETTER,
-    COMPARISON,
-    NOT_RESOLVED,
-    WORSE,
-    Row,
-    as_csv,
-    as_markdown,
-)
+from askd.reporting.contrast_rows import BETTER, NOT_RESOLVED, SYSTEMATIC, WORSE, Row
+from askd.reporting.contrast_text import COMPARISON, as_csv, as_markdown
 from askd.reporting.outcomes import METRICS, UNTRAINED, load
 from askd.reporting.table import SIGNIFICANCE
 
@@ -39,7 +32,7 @@ def contrast(settings: ClaimsSettings, path: Path, output: Path) -> None:
     summary = read_claims(path).summary
     if summary is None:
         raise AskdError(f"{path}: no section `summary`; it says which methods to compare.")
-    _check(summary, {*settings.methods, *UNTRAINED}, path)
+    _check(summary, {*settings.supervision, *UNTRAINED}, path)
     rows = [
         row
         for question in (*summary.comparisons, *summary.causes)
@@ -87,7 +80,7 @@ def _answer(question: Against, settings: ClaimsSettings) -> Iterator[Row]:
             for (pair, method, against, benchmarks), table in places.items()
         ]
         adjusted = holm([test.p_value for test in tests])
-        for ((pair, _, against, _), table), test, p_holm in zip(
+        for ((pair, method, against, _), table), test, p_holm in zip(
             places.items(), tests, adjusted, strict=True
         ):
             sign = BETTER if test.difference > 0 else WORSE
@@ -95,6 +88,8 @@ def _answer(question: Against, settings: ClaimsSettings) -> Iterator[Row]:
                 blank,
                 against=against,
                 pair=pair,
+                teacher=SYSTEMATIC if pair in settings.oracles else "",
+                oracle=_oracle(method, against, settings.oracles.get(pair, ())),
                 table=table,
                 metric=metric,
                 difference=points(test.difference),
@@ -103,6 +98,12 @@ def _answer(question: Against, settings: ClaimsSettings) -> Iterator[Row]:
                 p_holm=f"{p_holm:.4g}",
                 verdict=sign if p_holm < SIGNIFICANCE else NOT_RESOLVED,
             )
+
+
+def _oracle(method: str, against: str, oracles: Collection[str]) -> str:
+    """The one of the two that is among `oracles`, unless both are."""
+    knowing = [name for name in (method, against) if name in oracles]
+    return knowing[0] if len(knowing) == 1 else ""
 
 
 def _places(question: Against, tables: Mapping[str, Table]) -> dict[_Key, str]:

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import textwrap
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, fields
 from itertools import groupby
 from statistics import fmean
 
+from askd.reporting.contrast_rows import (
+    BETTER,
+    NOT_RESOLVED,
+    WORSE,
+    Row,
+    counts,
+    signed,
+)
+from askd.reporting.contrast_teachers import by_teacher
 from askd.reporting.csv_text import csv_text
 from askd.reporting.markdown import grid
 from askd.reporting.outcomes import METRICS
 
-COMMAND = "snakemake contrast"
 FILE = "askd_against_distillm2"
 """What the question of config/claims.yaml is called among the results."""
-BETTER, WORSE, NOT_RESOLVED, NOT_RUN = "better", "worse", "not resolved", "not run"
 COMPARISON, REMEDY, CONDITION, PAIRS = "comparison", "remedy", "condition", "pairs"
 HEADER = ("Question", "Compared", "Pair", "Answers", "Difference", "p (Holm)", "Verdict")
 NOTES = (
@@ -26,26 +32,6 @@ NOTES = (
     "question; greedy answers (the metric of the paper) and sampled ones are adjusted apart.",
     "A pair that several tables have with the same benchmarks is shown once.",
 )
-
-
-@dataclass(frozen=True)
-class Row:
-    """One comparison on one pair; differences are points, of a question that was not run empty."""
-
-    kind: str
-    question: str
-    words: str
-    method: str
-    against: str
-    pair: str = ""
-    table: str = ""
-    metric: str = ""
-    difference: str = ""
-    ci_low: str = ""
-    ci_high: str = ""
-    p_holm: str = ""
-    verdict: str = NOT_RUN
-    command: str = COMMAND
 
 
 def as_csv(rows: Sequence[Row]) -> str:
@@ -104,24 +90,12 @@ def _said(rows: Sequence[Row], first: Sequence[Row]) -> Iterator[str]:
         return
     for other in dict.fromkeys(row.against for row in run):
         own = [row for row in run if row.against == other]
-        yield f"{own[0].method} against {other} is {_counts(own)}."
+        yield f"{own[0].method} against {other} is {counts(own)}."
+        if rows[0].kind == COMPARISON:
+            yield from by_teacher(own)
     yield _CONCLUSIONS[rows[0].kind](run)
     if rows[0].kind == REMEDY and rows[0].method == first[0].method:
         yield f"{first[0].method} is without it here."
-
-
-def _counts(rows: Sequence[Row]) -> str:
-    """How often each verdict fell, such as `better on 1 and worse on 2 of 3 pairs (greedy)`."""
-    metrics: dict[str, list[str]] = {}
-    for metric in METRICS:
-        own = [row.verdict for row in rows if row.metric == metric]
-        if own:
-            count = Counter(own)
-            parts = [f"{name} on {count[name]}" for name in (BETTER, WORSE) if count[name]]
-            text = " and ".join(parts) or f"neither {BETTER} nor {WORSE} on any"
-            pairs = "pair" if len(own) == 1 else "pairs"
-            metrics.setdefault(f"{text} of {len(own)} {pairs}", []).append(metric)
-    return ", ".join(f"{text} ({' and '.join(names)})" for text, names in metrics.items())
 
 
 def _of_comparison(rows: Sequence[Row]) -> str:
@@ -148,7 +122,7 @@ def _of_remedy(rows: Sequence[Row]) -> str:
 
 def _of_pairs(rows: Sequence[Row]) -> str:
     numbers = ", ".join(
-        f"{row.pair} {_signed(float(row.difference))} ({row.metric}, {row.verdict})" for row in rows
+        f"{row.pair} {signed(float(row.difference))} ({row.metric}, {row.verdict})" for row in rows
     )
     found = [{row.verdict for row in rows if row.metric == metric} for metric in METRICS]
     turns = any({BETTER, WORSE} <= verdicts for verdicts in found)
@@ -166,13 +140,9 @@ def _on_condition(rows: Sequence[Row], first: Sequence[Row]) -> Iterator[str]:
             state = f"{verdict} than" if verdict != NOT_RESOLVED else "not resolved from"
             yield (
                 f"Where {rows[0].method} is {state} {rows[0].against}, {own[0].method} against "
-                f"{own[0].against} is {_counts(own)}, by "
-                f"{_signed(fmean(float(row.difference) for row in own))} points in the mean."
+                f"{own[0].against} is {counts(own)}, by "
+                f"{signed(fmean(float(row.difference) for row in own))} points in the mean."
             )
-
-
-def _signed(number: float) -> str:
-    return f"{number:+.2f}".replace("-", "−")
 
 
 _CONCLUSIONS = {COMPARISON: _of_comparison, REMEDY: _of_remedy, PAIRS: _of_pairs}

@@ -79,6 +79,7 @@ def sweep_table(settings: SweepTableSettings, tries: Sequence[Path], output: Pat
                 for pair in dict.fromkeys(row.pair for row in rows)
             },
         )
+        + edge_notes(rows, settings.pairs, settings.methods)
     ]
     write_text(
         output.with_suffix(".csv"),
@@ -146,8 +147,8 @@ def notes(sweep: Sweep, seeds: int, rounds: int, sections: Mapping[str, PairSect
         "a method, of equals the first, is chosen, and in bold.",
         f"Tries ran with seed {tried}, apart from those of the tables ({reported}). Test prompts "
         "took no part.",
-        f"Every method was tried at the same {len(sweep.learning_rates)} learning rates; one with "
-        "a main hyper-parameter of its own, also with the alternative beside its figures"
+        f"Every method was tried at the same {len(sweep.learning_rates)} learning rates; one that "
+        "the sweep has another value of a main hyper-parameter for, also with that alternative"
         + (f" ({fewest} to {most} tries of a method)." if most > fewest else "."),
         "All tries of a pair had the same budget: "
         + "; ".join(
@@ -155,6 +156,34 @@ def notes(sweep: Sweep, seeds: int, rounds: int, sections: Mapping[str, PairSect
             for budget, labels in budgets.items()
         )
         + ".",
+    ]
+
+
+def edge_notes(
+    rows: Sequence[Tried], pairs: Mapping[str, str], methods: Mapping[str, str]
+) -> list[str]:
+    """A sentence that counts and names the choices at an edge of the tried learning rates.
+
+    `pairs` and `methods` are labels by name. None where no choice lies there; a pair with one
+    learning rate has no edge.
+    """
+    rates: dict[str, set[float]] = {}
+    for row in rows:
+        rates.setdefault(row.pair, set()).add(row.learning_rate)
+    chosen = [row for row in rows if row.chosen]
+    found: dict[tuple[str, str], list[str]] = {}
+    for row in chosen:
+        tried = rates[row.pair]
+        for side, edge in (("lowest", min(tried)), ("highest", max(tried))):
+            if row.learning_rate == edge and len(tried) > 1:
+                place = f"the {side}, {edge:g}", pairs.get(row.pair, row.pair)
+                found.setdefault(place, []).append(methods.get(row.method, row.method))
+    if not found:
+        return []
+    places = "; ".join(f"{edge} ({pair}): {', '.join(own)}" for (edge, pair), own in found.items())
+    return [
+        f"{sum(map(len, found.values()))} of {len(chosen)} choices lie at an edge of the learning "
+        f"rates that were tried, so that a rate beyond it might do better. At {places}."
     ]
 
 

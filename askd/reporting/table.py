@@ -17,6 +17,7 @@ from askd.reporting.captions import (
     metric_titles,
     table_notes,
 )
+from askd.reporting.caveats import budget_note, teacher_notes
 from askd.reporting.csv_text import csv_text
 from askd.reporting.entries import Cell, Comparison, TableContent
 from askd.reporting.outcomes import METRICS, UNTRAINED, Outcomes, load
@@ -57,6 +58,8 @@ def build(
     outcomes = load(table, seeds, results)
     paper = read_paper_numbers(Path(table.paper), pairs, benchmarks) if table.paper else {}
     cells = list(_cells(table, outcomes, paper))
+    cell_of = {(cell.pair, cell.method, cell.benchmark, cell.metric): cell for cell in cells}
+    trained = [methods[system] for system in table.systems if system not in UNTRAINED]
     comparisons = list(_comparisons(table, outcomes))
     systems = {system: _system_label(system, methods) for system in table.systems}
     content = TableContent(
@@ -69,7 +72,7 @@ def build(
         },
         columns={**{name: benchmarks[name].label for name in table.benchmarks}, AVERAGE: "AVG."},
         systems=systems,
-        cells={(cell.pair, cell.method, cell.benchmark, cell.metric): cell for cell in cells},
+        cells=cell_of,
         comparisons=comparisons,
         notes=table_notes(
             table,
@@ -84,6 +87,8 @@ def build(
             chosen=chosen or {},
             misled=misled,
         )
+        + teacher_notes(table.pairs, {name: pair.label for name, pair in pairs.items()}, cell_of)
+        + ([budget_note(trained)] if trained else [])
         + ([] if audit is None else [audit_note(audit)]),
         comparison_notes=comparison_notes(name, systems[table.compare]),
     )

@@ -27,6 +27,7 @@ PAPER = {
     ("two", "base"): (60, 50),
     ("two", "good"): (61, 51),
 }
+SEES = {"base": "worked answers", "good": "rewards"}
 SHARES = {"teacher": 0.7, "student": 0.3, "base": 0.5, "good": 0.7, "tie": 0.5, "huge": 0.51}
 
 
@@ -83,7 +84,7 @@ class Run:
         )
         settings = ClaimsSettings(
             tables={"table9": table},
-            methods=["base", "good", "tie", "huge", "unlisted"],
+            supervision={**dict.fromkeys(("base", "tie", "huge", "unlisted"), "none"), **SEES},
             seeds=SEEDS,
             results=str(self.results),
         )
@@ -259,6 +260,54 @@ def test_items_that_the_teacher_fails(run):
     assert row["paper"] == row["paper_resolves"] == ""
     run.answer("teacher", 0, 1.0)
     assert run.row(compare("good", "student", items="teacher-wrong"))["verdict"] == "not run"
+
+
+# --- who knows the right answers -----------------------------------------------------------------
+
+
+def test_what_one_side_sees_of_the_right_answers_is_said(run):
+    assert run.row(compare("good", "base", "tie", "student"))["note"] == (
+        "Seen of the right answers: rewards by good; worked answers by base; nothing by tie and "
+        "student."
+    )
+    assert run.row(compare("tie", "huge", "student"))["note"] == ""
+    (row,) = run.rows(
+        claim(table="table9", comparisons=[compare("good", "base")], note="Mind the gap.")
+    )
+    assert row["note"].startswith("Mind the gap. Seen of the right answers: rewards by good;")
+    assert run.row(compare("good", "unlisted"))["note"] == ""  # was not run
+
+
+@pytest.mark.parametrize("share", [0.2, 0.95])
+def test_an_oracle_is_left_out_whatever_comes_of_it(run, share):
+    for seed in range(SEEDS):
+        run.answer("base", seed, share)
+    alone = run.row(compare("good", "tie"))
+    run.settings_changes = {"oracles": {"one": ["base"], "two": ["tie"]}}
+    row = run.row(compare("good", "base", "tie"))
+    decided = ("verdict", "verdict_sampled", "comparisons", "weakest", "effect", "p_holm")
+    assert {name: row[name] for name in decided} == {name: alone[name] for name in decided}
+    assert row["paper"].startswith("4 of 4 as claimed")  # the paper's claim is of all of them
+    assert (
+        "Comparisons that are left out of the verdict: 2, with base on one, to which" in row["note"]
+    )
+    own = run.row(compare("good", "base"))
+    assert f"The weakest of them is {own['weakest']}: {own['effect']} [".replace("-", "−") in (
+        row["note"].replace("-", "−")
+    )
+
+
+def test_an_oracle_decides_where_nothing_else_does(run):
+    alone = run.row(compare("good", "base"))
+    run.settings_changes = {"oracles": {"one": ["base"]}}
+    # Of the other comparison the run has not the pair.
+    for comparisons in ([compare("good", "base")], [compare("good", "base", pairs=[])]):
+        row = run.row(*comparisons)
+        assert (row["effect"], row["p_holm"]) == (alone["effect"], alone["p_holm"])
+        assert "It is decided by comparisons with base on one, to which" in row["note"]
+    # Two that know the same are compared as any others.
+    run.settings_changes = {"oracles": {"one": ["base", "good"]}}
+    assert "oracle" not in run.row(compare("good", "base"))["note"]
 
 
 # --- the paper's side ----------------------------------------------------------------------------

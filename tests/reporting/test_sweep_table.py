@@ -91,6 +91,20 @@ def test_how_it_was_chosen_is_said(make):
         assert words in text
 
 
+def test_choices_at_an_edge_of_the_grid_are_counted_and_named(make):
+    text = " ".join(make().with_suffix(".md").read_text().split())
+    assert (
+        "2 of 2 choices lie at an edge of the learning rates that were tried, so that a rate "
+        "beyond it might do better. At the lowest, 0.001 (Big → Small): Method A; the highest, "
+        "0.004 (Big → Small): Method B." in text
+    )
+    # With a rate on either side of each choice, or with one rate alone, there is none.
+    inner = f"{TRIES}p,b,0.0005,{{}},1,1,False\np,b,0.008,{{}},1,1,False\n"
+    one_rate = "\n".join(line for line in TRIES.splitlines() if ",0.004," not in line)
+    for other in (inner, one_rate):
+        assert "edge" not in make(other).with_suffix(".md").read_text()
+
+
 def test_pairs_with_other_budgets_are_named(tmp_path):
     settings = copy.deepcopy(SETTINGS)
     settings["pairs"] |= {"r": "Code", "s": "Like p"}

@@ -9,8 +9,16 @@ from html.parser import HTMLParser
 import pytest
 
 from askd.artifacts import ITEMS, read_table, table_from_rows, write_table
+from askd.config import NllTerm, SampledSkewTerm
 from askd.errors import AskdError
 from askd.reporting.render import marks
+
+CLIPPED = {
+    "divergence": "srkl",
+    "estimator": "sampled",
+    "skewness": "projected",
+    "clip_correct": True,
+}
 
 
 def rows_of(path):
@@ -20,6 +28,11 @@ def rows_of(path):
 
 def text_of(output, suffix):
     return (output / f"table2{suffix}").read_text()
+
+
+def words_of(small, **changes):
+    """The Markdown of a table that is built with these changes, without its line breaks."""
+    return " ".join(text_of(small.build(**changes), ".md").split())
 
 
 def row_of(text, start):
@@ -157,6 +170,42 @@ def test_notes_say_what_a_reader_needs(small):
     text = " ".join(text_of(small.build(seeds=1, methods=methods), ".md").split())
     assert "1 seed: all intervals cover items only" in text
     assert "†" not in text and "‡" not in text
+
+
+def test_what_updates_train_on_is_said(small):
+    assert (
+        "the same number of updates of the student, on the same prompts, but not on equally many "
+        "tokens. An update trains, for each prompt, on one worked answer (SFT), the samples of one "
+        "side (SeqKD, ASKD); budget.csv has the tokens of each method." in words_of(small)
+    )
+    both = small.methods["askd"].model_copy(
+        update={"sgo": SampledSkewTerm(**CLIPPED), "reference": NllTerm(divergence="nll")}
+    )
+    assert (
+        "the samples of one side (SeqKD), one worked answer and the samples of both sides (ASKD), "
+        "less the correct ones where a method leaves these out; budget.csv"
+        in words_of(small, methods={**small.methods, "askd": both})
+    )
+    assert (
+        "An update trains, for each prompt, on the samples of one side; budget.csv has"
+        in words_of(small, systems=["student", "seqkd", "askd"])
+    )
+
+
+def test_teachers_below_their_student_are_named(small):
+    below = "in this pair the teacher scores below the student before distillation"
+    assert below not in words_of(small)
+    small.write_run("two", "student", 0, ("1111 0000", "11 00"))
+    small.write_run("two", "teacher", 0, ("1110 2222", "10 21"))
+    text = words_of(small)
+    assert f"R&D 7B → 100% 1B: {below}, on AVG. of the greedy answers (62.5 and 100.0)." in text
+    assert text.count(below) == 1
+    small.write_run("two", "teacher", 0, ("1110 0000", "10 00"))
+    small.write_run("two", "student", 0, ("1111 2000", "11 00"))
+    text = words_of(small)
+    assert "(62.5 and 100.0) and of the sampled answers (0.0 and 12.5)." in text
+    # A table that shows one of the two cannot tell.
+    assert below not in words_of(small, systems=["student", "askd"])
 
 
 def test_worked_answers_are_an_oracle_where_the_teacher_errs_systematically(small):

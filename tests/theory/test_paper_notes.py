@@ -52,3 +52,31 @@ def test_the_time_in_the_readme_is_that_of_the_published_run():
     (seconds,) = re.findall(r"its jobs took ([\d,.]+) seconds", readme)
     published = re.search(r"\| all +\| +\d+ +\| +([\d.]+) +\|", PUBLISHED)
     assert seconds.replace(",", "") == published[1]
+
+
+def power_of_average(text: str, metric: str) -> list[tuple[int, int, str]]:
+    """Resolved and all comparisons, and the seeds needed, of each table and pair by AVG."""
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()]
+    rows = [line for line in lines if len(line) == 10 and line[1:3] == [metric, "AVG."]]
+    return [(*map(int, row[7].split(" of ")), row[8]) for row in rows]
+
+
+@pytest.mark.parametrize(("run", "page"), [("make full", "nano"), ("make", "power-3-seeds")])
+def test_what_seeds_resolve_is_what_is_published(run, page):
+    told = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    text = (DOCS / "results" / f"{page}.md").read_text(encoding="utf-8")
+    (cells,) = re.findall(rf"^\| `{run}`, .*?\| (.*?) \| (.*?) \|$", told, re.MULTILINE)
+    for metric, cell in zip(("sampled", "greedy"), cells, strict=True):
+        found = power_of_average(text, metric)
+        assert cell == "{} of {}".format(*(sum(row[column] for row in found) for column in (0, 1)))
+
+
+def test_ten_seeds_are_what_sampled_answers_need():
+    told = " ".join((DOCS / "architecture.md").read_text(encoding="utf-8").split())
+    text = (DOCS / "results" / "nano.md").read_text(encoding="utf-8")
+    needed = [int(seeds) for *_, seeds in power_of_average(text, "sampled")]
+    assert f"needs {min(needed)} to {max(needed)} seeds by the ten-seed run" in told
+    greedy = [seeds for *_, seeds in power_of_average(text, "greedy")]
+    enough = [seeds for seeds in greedy if seeds.isdigit() and int(seeds) <= 10]
+    assert f"only in {len(enough)} of {len(greedy)} cases do ten seeds suffice" in told
+    assert "more items" in greedy

@@ -8,7 +8,12 @@ from askd.reporting.contrast_text import FILE as CONTRAST
 CLAIMS_SETTINGS = as_json(
     {
         "tables": CONFIG.tables,
-        "methods": list(CONFIG.methods),
+        "supervision": {name: method.supervision for name, method in CONFIG.methods.items()},
+        "oracles": {
+            pair: [name for name, method in CONFIG.methods.items() if method.reference]
+            for pair in CONFIG.pairs
+            if CONFIG.misleads(pair)
+        },
         "seeds": CONFIG.seeds,
         "results": LAYOUT.root,
     }

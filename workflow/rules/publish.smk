@@ -1,4 +1,4 @@
-"""Needs results; makes the pages of docs/results: `publish`, and one rule for each audit."""
+"""Needs results; makes the pages of docs/results: `publish`, and rules for what stands alone there."""
 
 from os.path import relpath
 
@@ -109,6 +109,25 @@ if CONFIG.agreement and CONFIG.lm_eval:
             "{{ echo 'Written by `{params.command}`. The agreement took'"
             " $(awk 'NR == 2 {{ print int($1 + 0.5) }}' {params.benchmark}) 'seconds.';"
             " awk 'FNR == 1 {{ print \"\" }} 1' {input}; }} > {output} 2> {log}"
+
+
+rule publish_power:
+    input:
+        rules.power.output[1],
+    output:
+        PUBLISHED / f"power-{CONFIG.seeds}-seeds.md",
+    log:
+        f"{LAYOUT.logs}/publish_power.log",
+    conda:
+        "../../envs/report.yaml"
+    resources:
+        **LIGHT_JOB,
+    params:
+        command=" ".join(["snakemake publish_power", *CONFIGFILE_OPTION]),
+    message:
+        "Publish which differences the tables resolve"
+    shell:
+        "{{ printf 'Written by `%s`.\\n\\n' '{params.command}'; cat {input}; }} > {output} 2> {log}"
 
 
 rule publish_sandbox_audit:

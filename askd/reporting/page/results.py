@@ -36,7 +36,7 @@ from askd.reporting.power import HEADINGS as POWER_HEADINGS
 from askd.reporting.power import READING as POWER_READING
 from askd.reporting.power import Row as PowerRow
 from askd.reporting.power import cells as power_cells
-from askd.reporting.sweep_table import Tried, notes, pair_grid, read_sweep
+from askd.reporting.sweep_table import Tried, edge_notes, notes, pair_grid, read_sweep
 from askd.reporting.times import read_whole_run
 
 _CLAIM_NOTES = (
@@ -299,6 +299,7 @@ def sweep(settings: PageSettings) -> Section | None:
                     if pair in settings.sections
                 },
             )
+            + edge_notes(rows, {name: pair.label for name, pair in settings.pairs.items()}, labels)
         )
     ]
     for pair in dict.fromkeys(row.pair for row in rows):
