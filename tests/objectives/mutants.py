@@ -1,4 +1,6 @@
-"""Errors to plant in the losses, one at a time: a module, what it says, what it is made to say.
+"""Errors to plant, one at a time, in the losses and in what they read.
+
+Of each: a module, what it says, and what it is made to say.
 
 `python mutants.py` runs the tests on each mutant and prints its name and pytest's exit code, as a
 JSON object per line; first come the tests without a mutant. Each run is a fork of a process that
