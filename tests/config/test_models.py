@@ -174,7 +174,7 @@ def test_the_smoke_scale_is_valid(own):
     lay_over(own, smoke)
     parsed = validate(Config, own, "test")
     assert parsed.scale == "smollm2-smoke"
-    assert set(parsed.tables["table2"].systems) >= {"teacher", "student", "sft", "gkd", "askd"}
+    assert set(parsed.tables["table2"].systems) >= {"teacher", "student", "askd"}
 
 
 # --- the workflow's view --------------------------------------------------------------------------

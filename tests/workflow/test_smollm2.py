@@ -10,7 +10,7 @@ import pytest
 
 from askd.artifacts import ROLLOUTS, SCORES, read_table
 
-SYSTEMS = ["teacher", "student", "sft", "gkd", "distillm2", "askd"]
+SYSTEMS = ["teacher", "student", "distillm2", "askd"]
 
 
 @pytest.fixture(scope="module")
