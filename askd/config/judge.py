@@ -66,7 +66,7 @@ class EndpointJudge(Strict):
     highest_invalid_rate: Fraction = Field(
         default=0.1,
         description="Fail if a larger share of the verdicts of pairs cannot be read, although the "
-        "judge was asked again, and more than ten replies are the cause.",
+        "judge was asked again; with `training.refresh_every`, of the pairs of one refresh.",
     )
     prompt_price: NonNegativeFloat | None = Field(
         default=None, description="Price of a million prompt tokens, for the estimate of the cost."

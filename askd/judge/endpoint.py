@@ -4,7 +4,7 @@ Before all else the judge is asked about pairs that show whether it follows the 
 (`askd.judge.position_check`); those replies are cached like others, and so paid for once.
 A reply that was cut counts as one without a verdict. Such a one is asked for once more; what then
 has none is counted, and the run fails as soon as the share that the configuration allows is out of
-reach, unless such replies are few.
+reach.
 """
 
 from __future__ import annotations
@@ -28,11 +28,6 @@ BYTES_PER_TOKEN = 4
 
 CALLS_PER_THREAD = 32
 """Calls of each thread until the share of invalid verdicts is looked at."""
-
-FEW_INVALID = 10
-"""So many replies without a verdict fail no run, whatever their share: a training that refreshes
-its outputs asks about few pairs at a time, where a share says little of the judge. A judge that
-gives no verdicts at all has more of them in the position check."""
 
 Messages = list[dict]
 
@@ -143,7 +138,7 @@ class _Run:
             invalid = [text for text, verdict in verdicts.items() if verdict is None]
             lost, total = sum(uses[text] for text in invalid), uses.total()
             highest = self.settings.highest_invalid_rate
-            if lost > highest * total and len(invalid) > FEW_INVALID:
+            if lost > highest * total:
                 raise AskdError(
                     f"judge {self.settings.model}: {len(invalid)} of {len(verdicts)} replies hold "
                     "no verdict, also when asked again (one that was cut holds none); "

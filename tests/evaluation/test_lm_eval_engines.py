@@ -70,7 +70,8 @@ def test_vllm_runs_as_the_settings_say(tools, folders):
     assert model.options["tensor_parallel_size"] == 2 and model.options["dtype"] == "bfloat16"
     assert model.options["kv_cache_memory_bytes"] == 3 * 2**30
     assert model.options["max_model_len"] == 40 and model.options["max_num_seqs"] == 5
-    assert load_model(folders.teacher, "vllm", "float16", 5, vllm).options["dtype"] == "float16"
+    other = load_model(folders.teacher, "vllm", "float16", 5, vllm)
+    assert other.options["dtype"] == other.dtype == "float16" and model.dtype == "bfloat16"
     (method, (vocabulary,)) = model.calls[0]
     assert method == "crop_head" and vocabulary > 0
 
