@@ -148,7 +148,7 @@ def test_items_and_summary_of_a_task(evaluated, tmp_path, is_complete):
     assert loaded == (tmp_path, "transformers", "auto", 2, None)
     assert asked == ("gsm8k", model, 8, True, 3, "manager")
     assert model.closed
-    assert is_complete(summary)
+    assert is_complete(summary) and summary["dtype"] == "bfloat16"
     assert summary["tool"] == {"name": "lm-eval", "version": "7.7"}
     assert summary["task_versions"] == {"gsm8k": 3.0} and summary["fewshot"] == {"gsm8k": 5}
     assert summary["task_hash"] == {"gsm8k": "6 samples"}
