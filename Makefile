@@ -38,12 +38,12 @@ sweep: $(INSTALLED)
 	@$(call snakemake,sweep --forcerun tune $(ARGUMENTS))
 
 # What measures the machine, or uses all of it, runs by itself. The sandbox's tests wait longer than
-# they compute: four of them keep two cores busy.
+# they compute: four of them keep two cores busy. Two workflows at once fill each other's gaps.
 test: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 \
 		--dist worksteal --ignore tests/sandbox --ignore tests/workflow
 	$(BIN)/python -m pytest --numprocesses 4 tests/sandbox
-	$(BIN)/python -m pytest tests/workflow
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup tests/workflow
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -19,6 +19,7 @@ from askd.theory.paper import (
     gradients,
     lemmas,
     losses,
+    modes,
     optimum,
     quality,
     skewness,
@@ -46,6 +47,8 @@ def statements(longer: Sequence[Example], shorter: Sequence[Example]) -> list[St
     return [
         skewness.proportional(),
         losses.eq_2(longer),
+        modes.vanilla(),
+        modes.skewed(),
         gradients.eq_5(longer),
         losses.eq_6(longer),
         losses.eq_7(longer),

@@ -13,6 +13,7 @@ from askd import objectives
 from askd.skewness import project
 from askd.theory import coefficients, convergence, estimators, projection, tabular
 from askd.theory.example import examples
+from askd.theory.paper import modes
 
 
 @pytest.fixture
@@ -221,3 +222,42 @@ def test_slowest_direction(example):
     step = 1e-3 * direction
     curvature = 2 * loss(example.teacher + step).item() / 1e-6
     assert curvature == pytest.approx(values[len(example.teacher)].item(), rel=1e-2)
+
+
+# --- modes -------------------------------------------------------------------------------------
+
+DIVERGENCES = {
+    "kl": modes.skew_kl(1),
+    "rkl": modes.skew_reverse_kl(0),
+    "skl": modes.skew_kl(0.9),
+    "skl, exchanged": modes.skew_kl(0.1),
+    "srkl": modes.skew_reverse_kl(0.1),
+    "srkl, exchanged": modes.skew_reverse_kl(0.9),
+}
+
+
+@pytest.mark.parametrize("name", DIVERGENCES)
+def test_no_other_small_student_has_less_divergence(name):
+    """Of all pairs of probabilities on a grid; and the one found has independent symbols."""
+    divergence, teacher = DIVERGENCES[name], modes.two_modes()
+    found = modes.small_student(divergence)
+    torch.testing.assert_close(found, np.outer(found.sum(1), found.sum(0)), rtol=0, atol=1e-12)
+    grid = np.linspace(0.005, 0.995, 100)
+    least = min(
+        divergence(teacher, np.outer([first, 1 - first], [second, 1 - second]))
+        for first, second in itertools.product(grid, grid)
+    )
+    assert divergence(teacher, found) <= least < divergence(teacher, found) + 1e-3
+
+
+def test_skew_divergences_of_modes_are_those_that_training_minimises():
+    """As askd.objectives has them at one prefix, for a student that is neither model."""
+    teacher, student = modes.two_modes(), np.outer([0.3, 0.7], [0.6, 0.4])
+    p, q = (torch.from_numpy(one).reshape(1, 4).log() for one in (teacher, student))
+    for alpha in (0.1, 0.9):
+        for of_modes, of_training in (
+            (modes.skew_kl, objectives.skew_kl),
+            (modes.skew_reverse_kl, objectives.skew_reverse_kl),
+        ):
+            expected = of_training(q, p, torch.tensor([alpha], dtype=torch.float64)).item()
+            assert of_modes(alpha)(teacher, student) == pytest.approx(expected, rel=1e-12)

@@ -16,6 +16,7 @@ from askd.theory.paper import (
     gradients,
     lemmas,
     losses,
+    modes,
     optimum,
     quality,
     skewness,
@@ -27,6 +28,8 @@ from askd.theory.statements import CORRECTED, FAILS, HOLDS, IMPRECISE
 VERDICTS = {
     "Abstract: proportional": FAILS,
     "Eq. 2": IMPRECISE,
+    "Section 2: modes": IMPRECISE,
+    "Section 2: skewness and modes": FAILS,
     "Eq. 5": HOLDS,
     "Eq. 6": CORRECTED,
     "Eq. 7, Algorithm 1": IMPRECISE,
@@ -193,6 +196,9 @@ FLAT = [
         # An older student that is the student itself, and one that has no prefixes of its own.
         (lambda: unbiased.ratio(examples(1), staleness=0.0), HOLDS),
         (lambda: unbiased.ratio(SHORT), HOLDS),
+        # A teacher without modes, and the weights of teacher and student exchanged.
+        (lambda: modes.vanilla(rare=0.5), FAILS),
+        (lambda: modes.skewed(skl=0.1, srkl=0.9), HOLDS),
         # No c for which the printed logarithm is undefined.
         (lambda: lemmas.lemma_1_reverse(ratios=(0.5, 1.5)), HOLDS),
     ],

@@ -25,6 +25,14 @@ PARTS = (
 )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Several workers share no fixture: tests of the finished run go to one, others by file."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            shared = "finished" in getattr(item, "fixturenames", ())
+            item.add_marker(pytest.mark.xdist_group("finished" if shared else item.path.stem))
+
+
 class Project:
     """A copy of the project, run with the interpreter of the tests."""
 

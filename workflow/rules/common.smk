@@ -64,6 +64,8 @@ wildcard_constraints:
 # Without conda, jobs run in the interpreter that runs snakemake, whatever PATH says.
 CONDA = "conda" in {str(method) for method in workflow.deployment_settings.deployment_method}
 ENVIRONMENT = f"export PYTHONPATH={quote(str(ROOT))} OMP_NUM_THREADS={CONFIG.threads}; "
+# glibc keeps what tensors free, in place of giving it back and asking for it anew at every step.
+ENVIRONMENT += "export MALLOC_TRIM_THRESHOLD_=268435456 MALLOC_MMAP_THRESHOLD_=33554432; "
 if not CONDA:
     ENVIRONMENT += f"export PATH={quote(str(Path(sys.executable).parent))}:$PATH; "
 
