@@ -43,7 +43,7 @@ test: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 \
 		--dist worksteal --ignore tests/sandbox --ignore tests/workflow
 	$(BIN)/python -m pytest --numprocesses 4 tests/sandbox
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup tests/workflow
+	$(BIN)/python -m pytest --numprocesses 2 tests/workflow
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
